@@ -1,0 +1,164 @@
+"""Quadratic programs, one instance, in NumPy: solve, check, differentiate.
+
+Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from companion.problems import QP, QPSolution, Status
+
+TOLERANCE = 1e-10  # on the KKT residual, relative to the data
+CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
+MAX_ITERATIONS = 60
+
+
+def solve(problem: QP) -> QPSolution:
+    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by Mehrotra's predictor and corrector.
+
+    Raises ValueError if P is not symmetric positive semidefinite.
+    Source: mehrotra1992implementation.
+    """
+    _check_convex(problem)
+    z = start(problem)
+    for _ in range(MAX_ITERATIONS):
+        status = outcome(problem, *z)
+        if status is not None:
+            return _solution(problem, *z, status)
+        s, lam = z[3], z[2]
+        affine = newton_step(problem, *z, s * lam)
+        t = step_length(z, affine, 1.0)
+        mu = s @ lam / max(len(s), 1)
+        predicted = (s + t * affine[3]) @ (lam + t * affine[2]) / max(len(s), 1)
+        centre = (predicted / mu) ** 3 * mu if mu > 0 else 0.0
+        step = newton_step(problem, *z, s * lam + affine[3] * affine[2] - centre)
+        t = step_length(z, step, 0.99)
+        z = tuple(v + t * dv for v, dv in zip(z, step, strict=True))
+    return _solution(problem, *z, Status.MAX_ITERATIONS)
+
+
+def newton_step(problem, x, nu, lam, s, rc):
+    """Newton's step for the KKT conditions, with s∘lam driven towards s∘lam − rc."""
+    P, q, A, b, G, h = problem.fields
+    rd = P @ x + q + A.T @ nu + G.T @ lam
+    rp, ri = A @ x - b, G @ x + s - h
+    # eliminating ds and dlam leaves  [P + GᵀWG  Aᵀ] [dx ]   with W = diag(lam/s)
+    #                                 [A         0 ] [dnu]
+    w, t = lam / s, (lam * ri - rc) / s
+    K = np.block([[P + G.T @ (w[:, None] * G), A.T], [A, np.zeros((len(b), len(b)))]])
+    d = np.linalg.lstsq(K, np.r_[-rd - G.T @ t, -rp], rcond=None)[0]
+    dx, dnu = d[: len(q)], d[len(q) :]
+    ds = -ri - G @ dx
+    return dx, dnu, -(rc + lam * ds) / s, ds
+
+
+def start(problem: QP):
+    """Minimise the objective plus ½‖h − Gx‖², then move s and lam inside."""
+    P, q, A, b, G, h = problem.fields
+    if not all(np.isfinite(v).all() for v in problem.fields):
+        return tuple(np.full_like(v, np.nan) for v in (q, b, h, h))
+    K = np.block([[P + G.T @ G, A.T], [A, np.zeros((len(b), len(b)))]])
+    d = np.linalg.lstsq(K, np.r_[G.T @ h - q, b], rcond=None)[0]
+    x, nu = d[: len(q)], d[len(q) :]
+    s = h - G @ x
+    inside = [v + max(0.0, 1.0 - v.min(initial=1.0)) for v in (-s, s)]
+    return x, nu, inside[0], inside[1]
+
+
+def step_length(z, step, share):
+    """Longest step, at most 1, that keeps s and lam this share away from zero."""
+    v, dv = np.r_[z[2], z[3]], np.r_[step[2], step[3]]
+    falling = dv < 0
+    return min(1.0, share * np.min(-v[falling] / dv[falling], initial=np.inf))
+
+
+def outcome(problem, x, nu, lam, s):
+    """Status that the iterate has reached, or None to go on."""
+    P, q, A, b, G, h = problem.fields
+    residual = np.r_[
+        P @ x + q + A.T @ nu + G.T @ lam, A @ x - b, G @ x + s - h, s @ lam
+    ]
+    if not np.isfinite(residual).all():
+        return Status.NUMERICAL_ERROR
+    scale = 1 + max(_size(v) for v in (P @ x, q, A.T @ nu, G.T @ lam, b, h, q * x))
+    if _size(residual) <= TOLERANCE * scale:
+        return Status.SOLVED
+    farkas, gain = A.T @ nu + G.T @ lam, -(b @ nu + h @ lam)
+    if gain > 0 and _size(farkas) <= CERTIFICATE * gain:
+        return Status.PRIMAL_INFEASIBLE
+    leaving, descent = np.r_[P @ x, A @ x, np.maximum(G @ x, 0)], -(q @ x)
+    if descent > 0 and _size(leaving) <= CERTIFICATE * descent:
+        return Status.DUAL_INFEASIBLE
+    return None
+
+
+def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:
+    """The KKT equations (Px + q + Aᵀnu + Gᵀlam, Ax − b, D(lam)(Gx − h)), stacked.
+
+    They vanish at a solution; so do they at points with lam or slack of wrong sign.
+    """
+    P, q, A, b, G, h = problem.fields
+    stationarity = P @ x + q + A.T @ nu + G.T @ lam
+    return np.concatenate([stationarity, A @ x - b, lam * (G @ x - h)])
+
+
+def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
+    """Gradients of gxᵀx + gnuᵀnu + glamᵀlam in every field, shaped like the problem.
+
+    Source: amos2017optnet, eqs. (7) and (8), the latter corrected.
+    """
+    P, q, A, b, G, h = problem.fields
+    x, nu, lam = sol.x, sol.nu, sol.lam
+    gnu = np.zeros_like(b) if gnu is None else gnu
+    glam = np.zeros_like(h) if glam is None else glam
+    D, N = np.diag(lam), np.diag(G @ x - h)
+    K = np.block(
+        [
+            [P, G.T @ D, A.T],
+            [G, N, np.zeros((len(h), len(b)))],
+            [A, np.zeros((len(b), len(h) + len(b)))],
+        ]
+    )
+    d = -np.linalg.solve(K, np.concatenate([gx, glam, gnu]))
+    dx, dlam, dnu = np.split(d, [len(q), len(q) + len(h)])
+    return QP(
+        P=(np.outer(dx, x) + np.outer(x, dx)) / 2,
+        q=dx,
+        A=np.outer(dnu, x) + np.outer(nu, dx),
+        b=-dnu,
+        G=np.outer(lam * dlam, x) + np.outer(lam, dx),
+        h=-lam * dlam,
+    )
+
+
+def _size(v: np.ndarray) -> float:
+    return float(np.abs(v).max(initial=0.0))
+
+
+def _solution(problem: QP, x, nu, lam, s, status: Status) -> QPSolution:
+    """The solution as a noun; NaN where the instance was not solved."""
+    if status is not Status.SOLVED:
+        x, nu, lam, s = (np.full_like(v, np.nan) for v in (x, nu, lam, s))
+    value = float(0.5 * x @ problem.P @ x + problem.q @ x)
+    return QPSolution(x, nu, lam, problem.h - problem.G @ x, value, status)
+
+
+def _check_convex(problem: QP) -> None:
+    P = problem.P
+    if not isinstance(P, np.ndarray) or P.ndim != 2:
+        msg = f"QP.P: expected a NumPy matrix (one instance), got {type(P).__name__}"
+        raise TypeError(f"{msg} of shape {tuple(P.shape)}")
+    skew = _size(P - P.T)
+    if skew > 1e-8 * _size(P):
+        msg = f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+        raise ValueError(msg)
+    if not np.isfinite(P).all():
+        return
+    least = float(np.linalg.eigvalsh(P)[0])
+    if least < -1e-12 * len(P) * max(_size(P), 1e-300):
+        msg = (
+            "QP.P: expected a positive semidefinite matrix, got one with least "
+            f"eigenvalue {least:.3g}; the problem is not convex"
+        )
+        raise ValueError(msg)
