@@ -81,7 +81,9 @@ def _check_alike(name: str, value: Any, first: str, other: Any) -> None:
             raise TypeError(msg)
 
 
-def _check_shape(name: str, value: Any, core: tuple[tuple[str, int | None], ...]) -> None:
+def _check_shape(
+    name: str, value: Any, core: tuple[tuple[str, int | None], ...]
+) -> None:
     """Compare the trailing axes with (letter, size); a size of None is free."""
     shape = tuple(value.shape)
     tail = shape[len(shape) - len(core) :]
@@ -90,7 +92,11 @@ def _check_shape(name: str, value: Any, core: tuple[tuple[str, int | None], ...]
     )
     if not fits:
         letters = ", ".join(letter for letter, _ in core)
-        known = ", ".join(f"{letter} = {size}" for letter, size in dict(core).items() if size is not None)
+        known = ", ".join(
+            f"{letter} = {size}"
+            for letter, size in dict(core).items()
+            if size is not None
+        )
         msg = f"{name}: expected shape (*batch, {letters}) with {known}, got {shape}"
         raise ValueError(msg)
 
@@ -146,7 +152,9 @@ class QP:
             _check_array(f"QP.{name}", value)
             _check_alike(f"QP.{name}", value, "QP.P", self.P)
         for matrix, vector, rows in (("A", "b", "p"), ("G", "h", "m")):
-            _check_shape(f"QP.{matrix}", getattr(self, matrix), ((rows, None), ("n", n)))
+            _check_shape(
+                f"QP.{matrix}", getattr(self, matrix), ((rows, None), ("n", n))
+            )
             size = getattr(self, matrix).shape[-2]
             _check_shape(f"QP.{vector}", getattr(self, vector), ((rows, size),))
         _ = self.batch
@@ -235,7 +243,9 @@ class Cones:
                 msg = f"Cones.{name}: expected integers ≥ 1, got {sizes!r}"
                 raise ValueError(msg)
         if not all(0 < abs(alpha) < 1 for alpha in self.power):
-            msg = f"Cones.power: expected exponents with 0 < |α| < 1, got {self.power!r}"
+            msg = (
+                f"Cones.power: expected exponents with 0 < |α| < 1, got {self.power!r}"
+            )
             raise ValueError(msg)
 
     @property
@@ -257,7 +267,9 @@ class ConeProgram:
     K: Cones
 
     def __post_init__(self) -> None:
-        named = [(f"ConeProgram.{f.name}", getattr(self, f.name)) for f in fields(self)[:4]]
+        named = [
+            (f"ConeProgram.{f.name}", getattr(self, f.name)) for f in fields(self)[:4]
+        ]
         for name, value in named:
             _check_array(name, value)
             _check_alike(name, value, "ConeProgram.P", self.P)
@@ -273,7 +285,10 @@ class ConeProgram:
         ranks = {"P": 2, "q": 1, "A": 2, "b": 1}
         return _broadcast(
             [
-                (f"ConeProgram.{k}", tuple(getattr(self, k).shape[: getattr(self, k).ndim - r]))
+                (
+                    f"ConeProgram.{k}",
+                    tuple(getattr(self, k).shape[: getattr(self, k).ndim - r]),
+                )
                 for k, r in ranks.items()
             ]
         )

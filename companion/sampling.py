@@ -109,7 +109,9 @@ def _stretch(d: Draft, rng: np.random.Generator) -> None:
 
 def _close(d: Draft) -> tuple[QP, QPSolution]:
     """The data that make the drafted point a solution."""
-    P, A, G, x, nu, lam, slack = (d[k] for k in ("P", "A", "G", "x", "nu", "lam", "slack"))
+    P, A, G, x, nu, lam, slack = (
+        d[k] for k in ("P", "A", "G", "x", "nu", "lam", "slack")
+    )
     q = -(P @ x + A.T @ nu + G.T @ lam)
     problem = QP(P, q, A, A @ x, G, G @ x + slack)
     value = float(0.5 * x @ P @ x + q @ x)

@@ -55,7 +55,9 @@ def exact_active_set(P, q, A, b, G, h):
 
 def _rational_solve(K, r):
     """Gauss-Jordan elimination; None when K is singular."""
-    rows = [[Fraction(v) for v in row] + [Fraction(e)] for row, e in zip(K, r, strict=True)]
+    rows = [
+        [Fraction(v) for v in row] + [Fraction(e)] for row, e in zip(K, r, strict=True)
+    ]
     for i in range(len(rows)):
         pivot = next((j for j in range(i, len(rows)) if rows[j][i] != 0), None)
         if pivot is None:
@@ -65,7 +67,9 @@ def _rational_solve(K, r):
         for j in range(len(rows)):
             if j != i and rows[j][i] != 0:
                 factor = rows[j][i]
-                rows[j] = [v - factor * w for v, w in zip(rows[j], rows[i], strict=True)]
+                rows[j] = [
+                    v - factor * w for v, w in zip(rows[j], rows[i], strict=True)
+                ]
     return [row[-1] for row in rows]
 
 

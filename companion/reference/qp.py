@@ -43,14 +43,21 @@ def newton_step(problem, x, nu, lam, s, rc):
     P, q, A, b, G, h = problem.fields
     rd = P @ x + q + A.T @ nu + G.T @ lam
     rp, ri = A @ x - b, G @ x + s - h
-    # eliminating ds and dlam leaves  [P + GᵀWG  Aᵀ] [dx ]   with W = diag(lam/s)
-    #                                 [A         0 ] [dnu]
-    w, t = lam / s, (lam * ri - rc) / s
-    K = np.block([[P + G.T @ (w[:, None] * G), A.T], [A, np.zeros((len(b), len(b)))]])
-    d = np.linalg.lstsq(K, np.r_[-rd - G.T @ t, -rp], rcond=None)[0]
-    dx, dnu = d[: len(q)], d[len(q) :]
-    ds = -ri - G @ dx
-    return dx, dnu, -(rc + lam * ds) / s, ds
+    # with ds = -(rc + s dlam)/lam eliminated:
+    #   [P  Aᵀ  Gᵀ         ] [dx  ]     [rd         ]
+    #   [A  0   0          ] [dnu ] = - [rp         ]
+    #   [G  0   -diag(s/lam)] [dlam]     [ri - rc/lam]
+    n, p, m = len(q), len(b), len(h)
+    K = np.block(
+        [
+            [P, A.T, G.T],
+            [A, np.zeros((p, p + m))],
+            [G, np.zeros((m, p)), -np.diag(s / lam)],
+        ]
+    )
+    d = -_linear(K, np.r_[rd, rp, ri - rc / lam])
+    dx, dnu, dlam = np.split(d, [n, n + p])
+    return dx, dnu, dlam, -ri - G @ dx
 
 
 def start(problem: QP):
@@ -59,7 +66,7 @@ def start(problem: QP):
     if not all(np.isfinite(v).all() for v in problem.fields):
         return tuple(np.full_like(v, np.nan) for v in (q, b, h, h))
     K = np.block([[P + G.T @ G, A.T], [A, np.zeros((len(b), len(b)))]])
-    d = np.linalg.lstsq(K, np.r_[G.T @ h - q, b], rcond=None)[0]
+    d = _linear(K, np.r_[G.T @ h - q, b])
     x, nu = d[: len(q)], d[len(q) :]
     s = h - G @ x
     inside = [v + max(0.0, 1.0 - v.min(initial=1.0)) for v in (-s, s)]
@@ -84,12 +91,24 @@ def outcome(problem, x, nu, lam, s):
     scale = 1 + max(_size(v) for v in (P @ x, q, A.T @ nu, G.T @ lam, b, h, q * x))
     if _size(residual) <= TOLERANCE * scale:
         return Status.SOLVED
-    farkas, gain = A.T @ nu + G.T @ lam, -(b @ nu + h @ lam)
-    if gain > 0 and _size(farkas) <= CERTIFICATE * gain:
-        return Status.PRIMAL_INFEASIBLE
-    leaving, descent = np.r_[P @ x, A @ x, np.maximum(G @ x, 0)], -(q @ x)
-    if descent > 0 and _size(leaving) <= CERTIFICATE * descent:
-        return Status.DUAL_INFEASIBLE
+    return certificate(problem, x, nu, lam)
+
+
+def certificate(problem, x, nu, lam):
+    """Infeasibility or unboundedness that a direction proves, or None.
+
+    The iterates of an instance without solution diverge along such a direction; where
+    there are no inequalities, the residual of the singular KKT system is one.
+    """
+    P, q, A, b, G, h = problem.fields
+    for nu_ray, lam_ray in ((nu, lam), (A @ x - b, 0 * lam)):
+        gain = -(b @ nu_ray + h @ lam_ray)
+        if gain > 0 and _size(A.T @ nu_ray + G.T @ lam_ray) <= CERTIFICATE * gain:
+            return Status.PRIMAL_INFEASIBLE
+    for ray in (x, -(P @ x + q + A.T @ nu + G.T @ lam)):
+        leaves = np.r_[P @ ray, A @ ray, np.maximum(G @ ray, 0)]
+        if q @ ray < 0 and _size(leaves) <= -CERTIFICATE * (q @ ray):
+            return Status.DUAL_INFEASIBLE
     return None
 
 
@@ -132,6 +151,16 @@ def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
     )
 
 
+def _linear(K: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Solve Kd = r; in the least-squares sense where K is singular."""
+    try:
+        d = np.linalg.solve(K, r)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(K, r, rcond=None)[0]
+    good = np.abs(K @ d - r).max() <= 1e-6 * (1 + np.abs(r).max())
+    return d if good else np.linalg.lstsq(K, r, rcond=None)[0]
+
+
 def _size(v: np.ndarray) -> float:
     return float(np.abs(v).max(initial=0.0))
 
@@ -151,7 +180,9 @@ def _check_convex(problem: QP) -> None:
         raise TypeError(f"{msg} of shape {tuple(P.shape)}")
     skew = _size(P - P.T)
     if skew > 1e-8 * _size(P):
-        msg = f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+        msg = (
+            f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+        )
         raise ValueError(msg)
     if not np.isfinite(P).all():
         return

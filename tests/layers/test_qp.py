@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests import oracles
 
 FIELDS = ("P", "q", "A", "b", "G", "h")
 OUTPUTS = ("x", "nu", "lam", "slack", "value")
-SHAPES = [(4, 1, 5), (4, 2, 0), (4, 0, 5), (4, 0, 0), (1, 0, 1)]
+SHAPES = [(4, 1, 5), (4, 1, 0), (4, 0, 5), (4, 0, 0), (1, 0, 1)]
 
 
 def as_torch(problem: QP, dtype: torch.dtype = torch.float64) -> QP:
@@ -29,8 +30,12 @@ def sample(seed: int, regime: str = "strictly_complementary", shape=(4, 1, 5)):
 
 
 def batch_of(*problems: QP) -> QP:
-    return QP(*(torch.stack([torch.as_tensor(v) for v in f]) for f in zip(
-        *(problem.fields for problem in problems), strict=True)))
+    return QP(
+        *(
+            torch.stack([torch.as_tensor(v) for v in f])
+            for f in zip(*(problem.fields for problem in problems), strict=True)
+        )
+    )
 
 
 def direction(rng: np.random.Generator, problem: QP) -> QP:
@@ -55,7 +60,9 @@ def test_solution_is_the_one_the_instance_was_built_from(regime, seed):
     for name in ("x", "nu", "lam", "slack", "value"):
         expected = np.asarray(getattr(truth, name))
         scale = 1 + np.abs(expected).max(initial=0)
-        assert np.abs(getattr(sol, name).numpy() - expected).max(initial=0) < 1e-7 * scale
+        assert (
+            np.abs(getattr(sol, name).numpy() - expected).max(initial=0) < 1e-7 * scale
+        )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -65,7 +72,9 @@ def test_matches_reference(shape, seed):
     ours, theirs = qp.solve(as_torch(problem)), reference.solve(problem)
     assert ours.status == theirs.status == Status.SOLVED
     for name in OUTPUTS:
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-7)
+        np.testing.assert_allclose(
+            getattr(ours, name), getattr(theirs, name), atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("regime", sorted(sampling.REGIMES))
@@ -122,31 +131,36 @@ def test_float32_in_is_float32_out_with_float64_inside():
 # ---------------------------------------------------------------- derivatives
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("regime", sampling.REGULAR_REGIMES)
-def test_gradient_has_taylor_order_two(regime, field, output):
-    for seed in range(2):
-        problem = as_torch(sample(seed, regime)[0])
-        rng = np.random.default_rng(seed)
-        d = direction(rng, problem)
-        size = _safe_step(problem, d, field)
-        values = dict(zip(FIELDS, problem.fields, strict=True))
-        leaf = values[field].clone().requires_grad_()
-        shape = getattr(qp.solve(problem), output).shape
-        seed_vector = torch.as_tensor(rng.normal(size=shape))
-        out = getattr(qp.solve(QP(**{**values, field: leaf})), output)
-        (grad,) = torch.autograd.grad((seed_vector * out).sum(), leaf)
-        v = size * getattr(d, field)
+@pytest.mark.parametrize("seed", range(2))
+def test_gradient_of_every_output_has_taylor_order_two(seed, regime, field):
+    problem = as_torch(sample(seed, regime)[0])
+    rng = np.random.default_rng(seed)
+    d = direction(rng, problem)
+    v = _safe_step(problem, d, field) * getattr(d, field)
+    values = dict(zip(FIELDS, problem.fields, strict=True))
+    leaf = values[field].clone().requires_grad_()
+    sol = qp.solve(QP(**{**values, field: leaf}))
+    weights = {
+        k: torch.as_tensor(rng.normal(size=getattr(sol, k).shape)) for k in OUTPUTS
+    }
 
-        def along(theta, values=values, weight=seed_vector):
-            moved = QP(**{**values, field: torch.as_tensor(theta)})
-            return (weight * getattr(qp.solve(moved), output)).sum().numpy()
+    @functools.cache
+    def solution(t):
+        return qp.solve(QP(**{**values, field: values[field] + t * v}))
 
-        report = taylor(
-            along, leaf.detach().numpy(), v.numpy(), float((grad * v).sum()), noise=1e-9
-        )
-        assert report.passes, (seed, report)
+    for name, weight in weights.items():
+        loss = (weight * getattr(sol, name)).sum()
+        (grad,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+
+        def along(t, name=name, weight=weight):
+            return (weight * getattr(solution(t.item()), name)).sum().numpy()
+
+        slope = float((grad * v).sum())
+        noise = 1e-9 if regime == "ill_conditioned" else 1e-12
+        report = taylor(along, np.zeros(()), np.ones(()), slope, noise=noise)
+        assert report.passes, (name, report)
 
 
 def _safe_step(problem: QP, d: QP, field: str) -> float:
@@ -170,7 +184,8 @@ def _active(sol) -> torch.Tensor:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_torch_gradcheck_and_gradgradcheck(shape):
-    problem = as_torch(sample(1, shape=shape)[0])
+    n, p, m = shape
+    problem = as_torch(sample(1, shape=(min(n, 3), p, min(m, 3)))[0])
 
     kept = [name for name, v in zip(FIELDS, problem.fields, strict=True) if v.numel()]
 
@@ -178,7 +193,9 @@ def test_torch_gradcheck_and_gradgradcheck(shape):
         values = dict(zip(kept, leaves, strict=True))
         values["P"] = 0.5 * (values["P"] + values["P"].mT)
         sol = qp.solve(QP(**values))
-        return tuple(v for v in (sol.x, sol.nu, sol.lam, sol.slack, sol.value) if v.numel())
+        return tuple(
+            v for v in (sol.x, sol.nu, sol.lam, sol.slack, sol.value) if v.numel()
+        )
 
     inputs = tuple(getattr(problem, name).clone().requires_grad_() for name in kept)
     assert torch.autograd.gradcheck(outputs, inputs, check_forward_ad=True)
@@ -194,9 +211,13 @@ def test_gradient_equals_differences_through_an_exact_active_set_solver(output):
         rng = np.random.default_rng(seed)
         out = getattr(qp.solve(leaves), output)
         weight = rng.normal(size=out.shape)
-        grads = torch.autograd.grad((torch.as_tensor(weight) * out).sum(), leaves.fields)
+        grads = torch.autograd.grad(
+            (torch.as_tensor(weight) * out).sum(), leaves.fields
+        )
         d = direction(rng, tensors)
-        slope = sum(float((g * dv).sum()) for g, dv in zip(grads, d.fields, strict=True))
+        slope = sum(
+            float((g * dv).sum()) for g, dv in zip(grads, d.fields, strict=True)
+        )
 
         def exact(t, tensors=tensors, d=d, weight=weight):
             shifted = moved(tensors, d, t).map(lambda v: v.numpy())
@@ -239,7 +260,9 @@ def test_gradient_of_shared_parameter_is_the_sum(size, shared):
         one = v.clone() if name in shared else v + noise
         leaves[name] = one.requires_grad_()
         full[name] = one.detach().expand(size, *v.shape).clone().requires_grad_()
-    grads = torch.autograd.grad(qp.solve(QP(**leaves)).x.square().sum(), leaves.values())
+    grads = torch.autograd.grad(
+        qp.solve(QP(**leaves)).x.square().sum(), leaves.values()
+    )
     each = torch.autograd.grad(qp.solve(QP(**full)).x.square().sum(), full.values())
     for name, got, want in zip(FIELDS, grads, each, strict=True):
         expected = want.sum(0) if name in shared else want
@@ -272,7 +295,9 @@ def infeasible() -> QP:
 def unbounded() -> QP:
     problem, _ = sample(12)
     zero = np.zeros_like(problem.P)
-    return QP(zero, np.ones(4), problem.A, 0 * problem.b, 0 * problem.G, problem.h**2 + 1)
+    return QP(
+        zero, np.ones(4), problem.A, 0 * problem.b, 0 * problem.G, problem.h**2 + 1
+    )
 
 
 def poisoned() -> QP:
@@ -351,8 +376,16 @@ BAD_CALLS = {
         ValueError,
         r"QP\.h: expected .*got",
     ),
-    "integer": (dict(b=lambda v: v.long()), TypeError, r"QP\.b: expected .*got .*int64"),
-    "mixed": (dict(q=lambda v: v.float()), TypeError, r"QP\.q: expected .*got .*float32"),
+    "integer": (
+        dict(b=lambda v: v.long()),
+        TypeError,
+        r"QP\.b: expected .*got .*int64",
+    ),
+    "mixed": (
+        dict(q=lambda v: v.float()),
+        TypeError,
+        r"QP\.q: expected .*got .*float32",
+    ),
     "symmetric": (
         dict(P=lambda v: v + torch.arange(16.0, dtype=v.dtype).reshape(4, 4)),
         ValueError,

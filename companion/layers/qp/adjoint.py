@@ -46,7 +46,9 @@ class Solve(torch.autograd.Function):
         """
         P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
         gx, gnu, glam = (
-            torch.zeros_like(v) if g is None else torch.where(solved.unsqueeze(-1), g, 0.0)
+            torch.zeros_like(v)
+            if g is None
+            else torch.where(solved.unsqueeze(-1), g, 0.0)
             for g, v in zip(seeds[:3], (x, nu, lam), strict=True)
         )
         every = torch.ones_like(nu, dtype=torch.bool)
@@ -80,7 +82,13 @@ class Solve(torch.autograd.Function):
             P, torch.cat([A, G], -2), torch.cat([every, active], -1), r1, r2
         )
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
-        return _masked(solved, dx), _masked(solved, dnu), _masked(solved, dlam), None, None
+        return (
+            _masked(solved, dx),
+            _masked(solved, dnu),
+            _masked(solved, dlam),
+            None,
+            None,
+        )
 
 
 def _outer(u: Tensor, v: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ TOLERANCE = 1e-9  # on every KKT residual of a solved instance, relative to its 
 TARGET = 1e-11  # at which an instance stops iterating
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
 MARGIN = 1e-10  # a row is active where |G_i| lam_i exceeds slack_i / |G_i| by this
-PROXIMAL = 1e-13  # added to pivots of a Newton system; residuals are of the true problem
+PROXIMAL = (
+    1e-13  # added to pivots of a Newton system; residuals are of the true problem
+)
 NEARLY = 1e-6  # residual below which an instance that stops improving has stalled
 PATIENCE = 3  # iterations without improvement that count as a stall
 MAX_ITERATIONS = 60
@@ -133,9 +135,7 @@ def _where(mask: Tensor, new: Point, old: Point) -> Point:
     return Point(*(torch.where(mask.unsqueeze(-1), u, v) for u, v in pairs))
 
 
-def _outcomes(
-    data: Data, z: Point, done: Tensor
-) -> tuple[tuple[Status, Tensor], ...]:
+def _outcomes(data: Data, z: Point, done: Tensor) -> tuple[tuple[Status, Tensor], ...]:
     """What each instance has reached, in the order in which it counts."""
     ray = matvec(data.A.mT, z.nu) + matvec(data.G.mT, z.lam)
     gain = -(dot(data.b, z.nu) + dot(data.h, z.lam))

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.linalg import cholesky_ex, solve_triangular
 
-PIVOT_RATIO = 1e-7  # least/greatest Cholesky pivot below which a factor counts as singular
+PIVOT_RATIO = (
+    1e-7  # least/greatest Cholesky pivot below which a factor counts as singular
+)
 CUTOFF = 1e-11  # relative eigenvalue cut-off of the minimum-norm solution
 
 

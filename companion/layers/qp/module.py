@@ -45,7 +45,9 @@ class QPLayer(nn.Module):
 
         def normal(*shape: int) -> nn.Parameter:
             values = torch.randn(*shape, generator=generator, dtype=torch.float64)
-            return nn.Parameter(values.to(device=device, dtype=dtype or torch.get_default_dtype()))
+            return nn.Parameter(
+                values.to(device=device, dtype=dtype or torch.get_default_dtype())
+            )
 
         self.L = normal(n, n)
         self.A = normal(p, n)

@@ -28,14 +28,17 @@ def regularity(problem: QP, sol: QPSolution) -> Regularity:
     Source: fiacco1976sensitivity, Theorem 2.1, for the three conditions.
     """
     P, A, G, lam, slack = (
-        v.detach().double() for v in (problem.P, problem.A, problem.G, sol.lam, sol.slack)
+        v.detach().double()
+        for v in (problem.P, problem.A, problem.G, sol.lam, sol.slack)
     )
     batch, n = problem.batch, problem.n
     P, A, G = (v.expand(batch + v.shape[-2:]) for v in (P, A, G))
     A = A / norms(A).unsqueeze(-1)
     solved = sol.status == Status.SOLVED
     P, A, G, lam, slack = (
-        torch.where(solved.reshape(solved.shape + (1,) * (v.dim() - len(batch))), v, 0.0)
+        torch.where(
+            solved.reshape(solved.shape + (1,) * (v.dim() - len(batch))), v, 0.0
+        )
         for v in (P, A, G, lam, slack)
     )
     size = norms(G)
@@ -47,7 +50,10 @@ def regularity(problem: QP, sol: QPSolution) -> Regularity:
     licq = _least_singular(A, unit, touching)
     curvature, condition = _kkt(P, A, unit, strong)
     return Regularity(
-        *(torch.where(solved, v, torch.nan) for v in (strict, licq, curvature, condition))
+        *(
+            torch.where(solved, v, torch.nan)
+            for v in (strict, licq, curvature, condition)
+        )
     )
 
 

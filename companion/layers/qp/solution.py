@@ -121,5 +121,7 @@ def _check_convex(P: Tensor, batch: tuple[int, ...], eps: float) -> None:
 def _first(mask: Tensor, batch: tuple[int, ...]) -> tuple[str, int]:
     """The first instance of a mask, in words and as a flat index."""
     flat = int(mask.nonzero()[0])
-    index = tuple(int(k) for k in torch.unravel_index(torch.tensor(flat), batch or (1,)))
+    index = tuple(
+        int(k) for k in torch.unravel_index(torch.tensor(flat), batch or (1,))
+    )
     return (f" in instance {index}" if batch else ""), flat
