@@ -1,0 +1,28 @@
+"""Proofs as code: every numbered statement of the book, checked and controlled.
+
+`python -m companion.proofs` runs everything, `python -m companion.proofs qp-gradients`
+one record with its derivation.
+"""
+
+from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs.registry import (
+    THEOREMS,
+    Evidence,
+    Record,
+    Step,
+    Theorem,
+    derivation,
+    verify,
+)
+
+__all__ = [
+    "THEOREMS",
+    "Evidence",
+    "Record",
+    "Step",
+    "Theorem",
+    "denoising",
+    "derivation",
+    "qp",
+    "verify",
+]

@@ -1,0 +1,8 @@
+"""Total-variation denoising: its dual certificate, its gradients, its scaling.
+
+Chapter: denoising.md.  Theorems: tv-dual, tv-gradients, tv-scaling.
+"""
+
+from companion.proofs.denoising import duality, gradients  # registers, in this order
+
+__all__ = ["duality", "gradients"]
