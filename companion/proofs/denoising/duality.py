@@ -93,11 +93,11 @@ def exact_certificate() -> None:
 
 @tv_dual.check(Evidence.NUMERIC)
 def gap_of_the_layer() -> None:
-    for y, D, strength in samples():
-        w = qp.layer(app.dual(y, D, strength))
-        z = app.denoise(y, D, strength)
-        primal = (y - z).square().sum(-1) / 2 + strength * (z @ D.T).abs().sum(-1)
-        value = (w * (y @ D.T)).sum(-1) - (w @ D).square().sum(-1) / 2
+    for data, operator, strength in samples():
+        w = qp.layer(app.dual(data, operator, strength))
+        z = app.denoise(data, operator, strength)
+        primal = (data - z).square().sum(-1) / 2 + strength * (z @ operator.T).abs().sum(-1)
+        value = (w * (data @ operator.T)).sum(-1) - (w @ operator).square().sum(-1) / 2
         gap = float(((primal - value) / primal).abs().max())
         assert gap < 1e-9, f"relative duality gap {gap:.1e}"
 
@@ -115,6 +115,6 @@ def unsquared() -> None:
 
 @tv_dual.control(dropped="|w_i| ≤ λ")
 def outside_the_box() -> None:
-    operator, multipliers, strength, _, _ = certified(0)
+    _, multipliers, strength, _, _ = certified(0)
     require(max(abs(c) for c in 2 * multipliers) > strength, "the bound is exceeded")
     assert_certificate(bound=2)

@@ -14,6 +14,7 @@ from companion.proofs.qp import optimality
 from companion.proofs.qp import differential
 from companion.proofs.qp import active
 from companion.proofs.qp import gradients
+from companion.proofs.qp import envelope
 from companion.proofs.qp import parameters
 from companion.proofs.qp import parametrisation
 # isort: on
@@ -21,6 +22,7 @@ from companion.proofs.qp import parametrisation
 __all__ = [
     "active",
     "differential",
+    "envelope",
     "gradients",
     "optimality",
     "parameters",

@@ -6,8 +6,11 @@ S = D(Gx - h) are the diagonal matrices of complementary slackness.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sympy as sp
 
+from companion.proofs.registry import Step
 from companion.proofs.words import alphabet
 
 HALF = sp.Rational(1, 2)
@@ -104,6 +107,19 @@ VALUE_GRADIENTS = {
     "G": lam * T(x),
     "h": -lam,
 }
+
+
+def read_gradients(
+    form: list[sp.Expr], claimed: dict[str, sp.Expr], of: str
+) -> Iterator[Step]:
+    """Gradients read off a form: rotate every trace until the letter stands last."""
+    for name, letter in ENTERING.items():
+        found = W.gradient(form, letter)
+        assert W.equal(found, claimed[name]), f"the gradient in {name} is {found}"
+        shown = rf"\nabla_{{\!{name}}}\,{of}"
+        reason = "symmetric representative" if name == "P" else "rotation of the trace"
+        yield Step(shown, W.latex(claimed[name]), reason)
+
 
 # A second alphabet for the KKT matrix alone: C are the active rows, H and R inverses,
 # (y, s) its unknowns, (r, t) its right side.

@@ -109,7 +109,12 @@ def tangents_have_second_order() -> None:
             pairs = (forward_ad.unpack_dual(v) for v in (sol.x, sol.nu, sol.lam))
             slope = torch.cat([pair.tangent for pair in pairs]).numpy()
         report = gradcheck.taylor(
-            outputs, numeric.flat(problem), step, slope, noise=numeric.NOISE
+            outputs,
+            numeric.flat(problem),
+            step,
+            slope,
+            steps=numeric.STEPS,
+            noise=numeric.NOISE,
         )
         assert report.passes, f"the tangent: {report}"
 

@@ -16,10 +16,10 @@ from companion.layers import qp as layers
 from companion.problems import QP, QPSolution
 
 SEEDS = (0, 1)
-REACH = 0.1  # greatest length of a data displacement; the first Taylor step is 1/16
-ROOM = 6.0  # length over which a margin may be used up; 1/16 of it is tried
+REACH = 0.1  # greatest length of a data displacement; Taylor steps are 1/64 or less
+ROOM = 6.0  # length over which a margin may be used up; 1/64 of it is tried
 NOISE = 1e-13  # relative accuracy of a polished solution
-STEPS = 2.0 ** -np.arange(4, 9)
+STEPS = 2.0 ** -np.arange(6, 11)
 AGREEMENT = 1e-6  # between solutions and gradients of two methods, relative
 
 

@@ -1,0 +1,73 @@
+"""A badge behind every statement, and no statement without its record.
+
+Each theorem, lemma, proposition and corollary carries the levels of its evidence in
+words and leads to its row of the ledger.  A statement without a record, a record
+without a statement and a record that fell short are warnings, hence errors.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from docutils import nodes
+from records import count, evidence
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+KINDS = ("theorem", "lemma", "proposition", "corollary")
+LEDGER = "book/evidence"
+REPEATED = {"proof-content", "proof", "exercise-content", "solution-content"}
+
+logger = logging.getLogger(__name__)
+
+
+def badge(record: dict[str, Any], ledger: str) -> str:
+    """The badge of a record, as HTML; `ledger` is the address of its row."""
+    cited = not record["checks"]
+    return (
+        f'<p class="evidence-badge" data-level="{"cited" if cited else "checked"}">'
+        f"{escape(', '.join(record['levels']))}: "
+        f"{count(len(record['checks']), 'check')}, "
+        f"{count(len(record['controls']), 'refuted control')} "
+        f'<a href="{escape(ledger)}">evidence<span class="visually-hidden"> for '
+        f"{escape(record['label'])}</span></a></p>"
+    )
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    """Statements and records must match in both directions, and all records hold."""
+    records = evidence(app)
+    statements = {
+        label: entry["docname"]
+        for label, entry in getattr(env, "proof_list", {}).items()
+        if entry["realtype"] in KINDS
+    }
+    for label, docname in statements.items():
+        if label not in records:
+            logger.warning("statement %r has no record", label, location=docname)
+    for label, record in records.items():
+        if label not in statements:
+            logger.warning("record %r has no statement in the book", label)
+        if not record["passed"]:
+            logger.warning("record %r falls short", label)
+
+
+def decorate(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Append the badges; drop the ids that sphinx-proof and -exercise repeat."""
+    records = evidence(app)
+    for node in doctree.findall(nodes.Element):
+        node["ids"] = [name for name in node["ids"] if name not in REPEATED]
+        record = records.get(node.get("label", ""))
+        if record and node.get("realtype") in KINDS:
+            place = app.builder.get_relative_uri(docname, LEDGER)
+            markup = badge(record, f"{place}#record-{record['label']}")
+            node.append(nodes.raw("", markup, format="html"))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the check and the badges."""
+    app.connect("env-check-consistency", check)
+    app.connect("doctree-resolved", decorate)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

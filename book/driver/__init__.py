@@ -1,0 +1,1 @@
+"""Build driver: environment, evidence, chapters, site, checks and tests."""

@@ -1,0 +1,1 @@
+"""Applications: data, problem, layer and training of one chapter in one file."""
