@@ -68,6 +68,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
+        """Whether nothing is wrong with it."""
         return self.diagnosis is None
 
     def __str__(self) -> str:

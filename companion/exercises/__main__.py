@@ -1,4 +1,4 @@
-"""`python -m companion.exercises list`, `python -m companion.exercises check LABEL FILE`.
+"""Commands: `list`, and `check LABEL FILE`.
 
 Chapter: optnet.md.
 """

@@ -1,6 +1,6 @@
 """Exercises of the chapter on QP layers.
 
-Chapter: optnet.md. Theorems: qp-gradients, qp-optimality, qp-active-set, qp-parametrisation.
+Chapter: optnet.md. Theorems: qp-gradients, qp-optimality, qp-active-set.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def _gap(answer: Answer) -> str | None:
         if not _far(got, want - 2 * slope):
             return "The multipliers' term has the wrong sign: slack is h − Gz."
         if not _far(got, want - slope):
-            return "The multipliers' term is missing: constraints carry part of the gap."
+            return (
+                "The multipliers' term is missing: constraints carry part of the gap."
+            )
         if _far(got, want):
             return f"Expected {want:.6g} on a random instance, got {got:.6g}."
     return None

@@ -51,9 +51,7 @@ def show(figure: Figure, *, alt: str, caption: str, label: str) -> Emitted:
     _ink(figure)
     stream = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(
-            stream, format="svg", transparent=True, metadata={"Date": None}
-        )
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     source = base64.b64encode(stream.getvalue()).decode()
     return Emitted(
         f'<figure id="{escape(label)}" class="companion-figure">'

@@ -80,9 +80,7 @@ def blocks(matrix: Array, cuts: Sequence[int]) -> Figure:
     return figure
 
 
-def moving_wall(
-    walls: Array, x: Array, lam: Array, jacobians: Array
-) -> go.Figure:
+def moving_wall(walls: Array, x: Array, lam: Array, jacobians: Array) -> go.Figure:
     """A slider moves the wall x₁ ≤ h; the frames show x, lam and dx/dq."""
     frames = [
         go.Frame(data=_traces(*state), name=f"{state[0]:.2f}")
@@ -90,7 +88,11 @@ def moving_wall(
     ]
     figure = go.Figure(data=frames[0].data, frames=frames)
     steps = [
-        {"label": f.name, "method": "animate", "args": [[f.name], {"mode": "immediate"}]}
+        {
+            "label": f.name,
+            "method": "animate",
+            "args": [[f.name], {"mode": "immediate"}],
+        }
         for f in frames
     ]
     blank = "rgba(0,0,0,0)"

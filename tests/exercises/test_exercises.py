@@ -32,7 +32,7 @@ def test_each_wrong_answer_gets_its_own_diagnosis(label):
 
 def test_hints_unlock_one_failure_at_a_time():
     FAILURES.clear()
-    verdicts = [check("optnet-ex-shared", lambda rows: None) for _ in range(2)]
+    verdicts = [check("optnet-ex-shared", lambda _: None) for _ in range(2)]
     assert [len(v.hints) for v in verdicts] == [1, 2]
     assert not check("optnet-ex-shared", lambda rows: rows.sum(0)).hints
 

@@ -19,7 +19,9 @@ def test_show_emits_alt_caption_and_label():
 
 
 def test_show_is_deterministic():
-    first, second = (plots.show(figure(), alt="a", caption="c", label="d") for _ in "ab")
+    first, second = (
+        plots.show(figure(), alt="a", caption="c", label="d") for _ in "ab"
+    )
     assert first == second
 
 

@@ -204,10 +204,9 @@ def _to_boundary(z: Point, d: Point) -> Tensor:
 
 def _newton(data: Data, weight: Tensor):  # noqa: ANN202 - a local solver, not an API
     """Factor [P + GᵀWG Aᵀ; A 0] once; the result maps right-hand sides to solutions."""
-    eye = torch.eye(data.P.shape[-1], dtype=data.P.dtype, device=data.P.device)
     H = data.P + data.G.mT @ (weight.unsqueeze(-1) * data.G) + data.A.mT @ data.A
-    shift = PROXIMAL * (1 + H.diagonal(dim1=-2, dim2=-1).amax(-1))[..., None, None]
-    L, _ = torch.linalg.cholesky_ex(H + shift * eye)
+    shift = PROXIMAL * (1 + H.diagonal(dim1=-2, dim2=-1))  # per row: weights spread wide
+    L, _ = torch.linalg.cholesky_ex(H + torch.diag_embed(shift))
     half = torch.linalg.solve_triangular(L, data.A.mT, upper=False)
     eye_p = torch.eye(data.A.shape[-2], dtype=L.dtype, device=L.device)
     S, _ = torch.linalg.cholesky_ex(half.mT @ half + PROXIMAL * eye_p)
