@@ -57,7 +57,7 @@ class GradientReport:
         return "\n".join([head, "     step  remainder", *rows])
 
 
-def taylor(  # noqa: PLR0913 - a map, a point, a direction, a claim, and two settings
+def taylor(
     f: Callable[[np.ndarray], np.ndarray | float],
     x: np.ndarray,
     direction: np.ndarray,

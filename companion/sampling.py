@@ -30,7 +30,7 @@ CONDITION = 1e8  # of P in an ill-conditioned instance
 Draft = dict[str, np.ndarray]
 
 
-def qp(  # noqa: PLR0913 - a generator, three sizes, and a regime
+def qp(
     rng: np.random.Generator,
     n: int = 4,
     p: int = 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from companion.gradcheck import taylor
 
 X, V = np.array([0.3, -0.7, 1.1]), np.array([1.0, 0.5, -0.25])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from companion.problems import (
     QP,
     ConeProgram,
@@ -35,35 +36,39 @@ def test_batch_is_what_the_fields_broadcast_to():
 
 WRONG = {
     "matrix": (
-        dict(P=np.eye(2)),
+        {"P": np.eye(2)},
         ValueError,
         r"QP\.P: expected shape .*n = 3, got \(2, 2\)",
     ),
-    "vector": (dict(P=ONE), ValueError, r"QP\.P: expected shape .*got \(3,\)"),
+    "vector": ({"P": ONE}, ValueError, r"QP\.P: expected shape .*got \(3,\)"),
     "rows": (
-        dict(G=EYE, h=np.ones(2)),
+        {"G": EYE, "h": np.ones(2)},
         ValueError,
         r"QP\.h: expected .*m = 3, got \(2,\)",
     ),
     "columns": (
-        dict(A=np.eye(2), b=np.ones(2)),
+        {"A": np.eye(2), "b": np.ones(2)},
         ValueError,
         r"QP\.A: expected .*got \(2, 2\)",
     ),
     "half": (
-        dict(G=EYE),
+        {"G": EYE},
         TypeError,
         r"QP\.h: expected an array because QP\.G is given",
     ),
-    "dtype": (dict(G=EYE.astype(np.float32), h=ONE), TypeError, r"QP\.G: .*float32"),
-    "integer": (dict(A=EYE.astype(int), b=ONE), TypeError, r"QP\.A: .*floating.*int64"),
+    "dtype": ({"G": EYE.astype(np.float32), "h": ONE}, TypeError, r"QP\.G: .*float32"),
+    "integer": (
+        {"A": EYE.astype(int), "b": ONE},
+        TypeError,
+        r"QP\.A: .*floating.*int64",
+    ),
     "library": (
-        dict(G=torch.eye(3).double(), h=ONE),
+        {"G": torch.eye(3).double(), "h": ONE},
         TypeError,
         r"QP\.G: .*numpy.*torch",
     ),
     "batch": (
-        dict(q=np.ones((2, 3)), A=np.ones((5, 1, 3)), b=np.ones(1)),
+        {"q": np.ones((2, 3)), "A": np.ones((5, 1, 3)), "b": np.ones(1)},
         ValueError,
         r"QP\.A: expected batch axes .*\(2,\).*got \(5,\)",
     ),
@@ -91,7 +96,7 @@ def test_cones_count_their_rows():
 
 
 @pytest.mark.parametrize(
-    "fields", [dict(zero=-1), dict(soc=(0,)), dict(psd=(1.5,)), dict(power=(1.0,))]
+    "fields", [{"zero": -1}, {"soc": (0,)}, {"psd": (1.5,)}, {"power": (1.0,)}]
 )
 def test_impossible_cones_are_refused(fields):
     (name,) = fields

@@ -8,12 +8,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from companion import sampling
 from companion.gradcheck import taylor
 from companion.layers import qp
 from companion.problems import QP, SolveError, Status
 from companion.reference import qp as reference
-
 from tests import oracles
 
 FIELDS = ("P", "q", "A", "b", "G", "h")
@@ -368,35 +368,35 @@ def change(**fields):
 
 
 BAD_CALLS = {
-    "shape": (dict(G=lambda v: v[:, :3]), ValueError, r"QP\.G: expected .*got"),
-    "rows": (dict(h=lambda v: v[:-1]), ValueError, r"QP\.h: expected .*got"),
-    "square": (dict(P=lambda v: v[:-1]), ValueError, r"QP\.P: expected .*got"),
+    "shape": ({"G": lambda v: v[:, :3]}, ValueError, r"QP\.G: expected .*got"),
+    "rows": ({"h": lambda v: v[:-1]}, ValueError, r"QP\.h: expected .*got"),
+    "square": ({"P": lambda v: v[:-1]}, ValueError, r"QP\.P: expected .*got"),
     "batch": (
-        dict(q=lambda v: v.expand(2, -1), h=lambda v: v.expand(3, -1)),
+        {"q": lambda v: v.expand(2, -1), "h": lambda v: v.expand(3, -1)},
         ValueError,
         r"QP\.h: expected .*got",
     ),
     "integer": (
-        dict(b=lambda v: v.long()),
+        {"b": lambda v: v.long()},
         TypeError,
         r"QP\.b: expected .*got .*int64",
     ),
     "mixed": (
-        dict(q=lambda v: v.float()),
+        {"q": lambda v: v.float()},
         TypeError,
         r"QP\.q: expected .*got .*float32",
     ),
     "symmetric": (
-        dict(P=lambda v: v + torch.arange(16.0, dtype=v.dtype).reshape(4, 4)),
+        {"P": lambda v: v + torch.arange(16.0, dtype=v.dtype).reshape(4, 4)},
         ValueError,
         r"QP\.P: expected a symmetric .*got",
     ),
     "convex": (
-        dict(P=lambda v: v - 50 * torch.eye(4, dtype=v.dtype)),
+        {"P": lambda v: v - 50 * torch.eye(4, dtype=v.dtype)},
         ValueError,
         r"QP\.P: expected a positive semidefinite .*got .*eigenvalue -",
     ),
-    "type": (dict(q=lambda v: v.tolist()), TypeError, r"QP\.q: expected .*got list"),
+    "type": ({"q": lambda v: v.tolist()}, TypeError, r"QP\.q: expected .*got list"),
 }
 
 

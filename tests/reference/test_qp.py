@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from companion import sampling
 from companion.gradcheck import taylor
 from companion.problems import QP, Status
 from companion.reference import qp
-
 from tests import oracles
 
 SHAPES = [(4, 1, 5), (4, 2, 0), (4, 0, 5), (4, 0, 0), (1, 0, 1)]

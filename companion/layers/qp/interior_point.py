@@ -202,10 +202,12 @@ def _to_boundary(z: Point, d: Point) -> Tensor:
     return torch.cat([torch.where(dv < 0, -v / dv, limit), limit], -1).amin(-1)
 
 
-def _newton(data: Data, weight: Tensor):  # noqa: ANN202 - a local solver, not an API
+def _newton(data: Data, weight: Tensor):
     """Factor [P + GᵀWG Aᵀ; A 0] once; the result maps right-hand sides to solutions."""
     H = data.P + data.G.mT @ (weight.unsqueeze(-1) * data.G) + data.A.mT @ data.A
-    shift = PROXIMAL * (1 + H.diagonal(dim1=-2, dim2=-1))  # per row: weights spread wide
+    shift = PROXIMAL * (
+        1 + H.diagonal(dim1=-2, dim2=-1)
+    )  # per row: weights spread wide
     L, _ = torch.linalg.cholesky_ex(H + torch.diag_embed(shift))
     half = torch.linalg.solve_triangular(L, data.A.mT, upper=False)
     eye_p = torch.eye(data.A.shape[-2], dtype=L.dtype, device=L.device)

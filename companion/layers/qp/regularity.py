@@ -31,7 +31,7 @@ def regularity(problem: QP, sol: QPSolution) -> Regularity:
         v.detach().double()
         for v in (problem.P, problem.A, problem.G, sol.lam, sol.slack)
     )
-    batch, n = problem.batch, problem.n
+    batch, _n = problem.batch, problem.n
     P, A, G = (v.expand(batch + v.shape[-2:]) for v in (P, A, G))
     A = A / norms(A).unsqueeze(-1)
     solved = sol.status == Status.SOLVED

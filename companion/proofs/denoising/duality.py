@@ -96,7 +96,9 @@ def gap_of_the_layer() -> None:
     for data, operator, strength in samples():
         w = qp.layer(app.dual(data, operator, strength))
         z = app.denoise(data, operator, strength)
-        primal = (data - z).square().sum(-1) / 2 + strength * (z @ operator.T).abs().sum(-1)
+        primal = (data - z).square().sum(-1) / 2 + strength * (
+            z @ operator.T
+        ).abs().sum(-1)
         value = (w * (data @ operator.T)).sum(-1) - (w @ operator).square().sum(-1) / 2
         gap = float(((primal - value) / primal).abs().max())
         assert gap < 1e-9, f"relative duality gap {gap:.1e}"
