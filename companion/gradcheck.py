@@ -69,8 +69,8 @@ def taylor(
     """Test the claim Df(x)[direction] = derivative by the order of its remainder.
 
     `noise` is the relative accuracy of f: remainders below noise times the largest
-    entry of f (at least 1) count as rounding.  Choose the direction's length so that x + direction/16
-    stays in the piece of f that holds x.
+    entry of f (at least 1) count as rounding.  Choose the direction's length so that
+    x + direction/16 stays in the piece of f that holds x.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def _strict(rng: np.random.Generator, n: int, p: int, m: int) -> Draft:
     }
 
 
-def _weaken(d: Draft, rng: np.random.Generator) -> None:
+def _weaken(d: Draft, _rng: np.random.Generator) -> None:
     d["lam"][0] = d["slack"][0] = 0.0
 
 
@@ -91,11 +91,11 @@ def _repeat(d: Draft, rng: np.random.Generator) -> None:
     d["slack"][:2] = 0.0
 
 
-def _flatten(d: Draft, rng: np.random.Generator) -> None:
+def _flatten(d: Draft, _rng: np.random.Generator) -> None:
     d["P"][:] = 0.0
 
 
-def _squeeze(d: Draft, rng: np.random.Generator) -> None:
+def _squeeze(d: Draft, _rng: np.random.Generator) -> None:
     d["G"][1] = -d["G"][0]
     d["lam"][1], d["slack"][1] = 0.0, WIDTH
 

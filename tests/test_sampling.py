@@ -70,7 +70,7 @@ def test_ill_conditioned_has_the_named_condition_number(seed):
 
 def test_bad_calls_are_named():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="regime: expected one of .*got 'easy'"):
+    with pytest.raises(ValueError, match=r"regime: expected one of .*got 'easy'"):
         sampling.qp(rng, regime="easy")
     with pytest.raises(ValueError, match="expected m ≥ 2 and n ≥ p"):
         sampling.qp(rng, 2, 1, 1, regime="licq_failing")

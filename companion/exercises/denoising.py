@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from companion.exercises import Answer, Exercise
@@ -24,7 +26,7 @@ def _far(got: object, want: object) -> bool:
 
 
 # ------------------------------------------------------------------- certificate
-def _gap_parts(seed: int) -> tuple[tuple, float, float, float]:
+def _gap_parts(seed: int) -> tuple[tuple, Any, Any, Any]:
     y, D, strength = _draw(seed)
     rng = np.random.default_rng(seed + 100)
     x, w = rng.standard_normal(6), rng.standard_normal(4)

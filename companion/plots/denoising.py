@@ -82,12 +82,12 @@ def operators(before: Array, after: Array) -> Figure:
     """Two operators as images on one colour scale."""
     figure, axes = _axes(columns=2)
     reach = max(np.abs(before).max(), np.abs(after).max())
-    for place, matrix, name in zip(
-        axes, (before, after), ("start", "learned"), strict=True
-    ):
-        image = place.imshow(matrix, cmap="RdBu", vmin=-reach, vmax=reach)
+    panels = zip(axes, (before, after), ("start", "learned"), strict=True)
+    images = []
+    for place, matrix, name in panels:
+        images.append(place.imshow(matrix, cmap="RdBu", vmin=-reach, vmax=reach))
         place.set(title=name, xlabel="column", ylabel="row")
-    figure.colorbar(image, ax=list(axes), shrink=0.8)
+    figure.colorbar(images[0], ax=list(axes), shrink=0.8)
     return figure
 
 

@@ -5,6 +5,8 @@ Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from companion.problems import QP, QPSolution, Status
@@ -12,6 +14,15 @@ from companion.problems import QP, QPSolution, Status
 TOLERANCE = 1e-10  # on the KKT residual, relative to the data
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
 MAX_ITERATIONS = 60
+
+
+class Iterate(NamedTuple):
+    """A primal-dual point, or a step from one; Gx + s = h at a solution."""
+
+    x: np.ndarray
+    nu: np.ndarray
+    lam: np.ndarray
+    s: np.ndarray
 
 
 def solve(problem: QP) -> QPSolution:
@@ -26,19 +37,19 @@ def solve(problem: QP) -> QPSolution:
         status = outcome(problem, *z)
         if status is not None:
             return _solution(problem, *z, status)
-        s, lam = z[3], z[2]
-        affine = newton_step(problem, *z, s * lam)
+        affine = newton_step(problem, *z, z.s * z.lam)
         t = step_length(z, affine, 1.0)
-        mu = s @ lam / max(len(s), 1)
-        predicted = (s + t * affine[3]) @ (lam + t * affine[2]) / max(len(s), 1)
+        rows = max(len(z.s), 1)
+        mu = z.s @ z.lam / rows
+        predicted = (z.s + t * affine.s) @ (z.lam + t * affine.lam) / rows
         centre = (predicted / mu) ** 3 * mu if mu > 0 else 0.0
-        step = newton_step(problem, *z, s * lam + affine[3] * affine[2] - centre)
+        step = newton_step(problem, *z, z.s * z.lam + affine.s * affine.lam - centre)
         t = step_length(z, step, 0.99)
-        z = tuple(v + t * dv for v, dv in zip(z, step, strict=True))
+        z = Iterate(*(v + t * dv for v, dv in zip(z, step, strict=True)))
     return _solution(problem, *z, Status.MAX_ITERATIONS)
 
 
-def newton_step(problem, x, nu, lam, s, rc):
+def newton_step(problem: QP, x, nu, lam, s, rc) -> Iterate:
     """Newton's step for the KKT conditions, with s∘lam driven towards s∘lam − rc."""
     P, q, A, b, G, h = problem.fields
     rd = P @ x + q + A.T @ nu + G.T @ lam
@@ -57,25 +68,25 @@ def newton_step(problem, x, nu, lam, s, rc):
     )
     d = -_linear(K, np.r_[rd, rp, ri - rc / lam])
     dx, dnu, dlam = np.split(d, [n, n + p])
-    return dx, dnu, dlam, -ri - G @ dx
+    return Iterate(dx, dnu, dlam, -ri - G @ dx)
 
 
-def start(problem: QP):
+def start(problem: QP) -> Iterate:
     """Minimise the objective plus ½‖h − Gx‖², then move s and lam inside."""
     P, q, A, b, G, h = problem.fields
     if not all(np.isfinite(v).all() for v in problem.fields):
-        return tuple(np.full_like(v, np.nan) for v in (q, b, h, h))
+        return Iterate(*(np.full_like(v, np.nan) for v in (q, b, h, h)))
     K = np.block([[P + G.T @ G, A.T], [A, np.zeros((len(b), len(b)))]])
     d = _linear(K, np.r_[G.T @ h - q, b])
     x, nu = d[: len(q)], d[len(q) :]
     s = h - G @ x
     inside = [v + max(0.0, 1.0 - v.min(initial=1.0)) for v in (-s, s)]
-    return x, nu, inside[0], inside[1]
+    return Iterate(x, nu, *inside)
 
 
-def step_length(z, step, share):
+def step_length(z: Iterate, step: Iterate, share: float) -> float:
     """Longest step, at most 1, that keeps s and lam this share away from zero."""
-    v, dv = np.r_[z[2], z[3]], np.r_[step[2], step[3]]
+    v, dv = np.r_[z.lam, z.s], np.r_[step.lam, step.s]
     falling = dv < 0
     return min(1.0, share * np.min(-v[falling] / dv[falling], initial=np.inf))
 

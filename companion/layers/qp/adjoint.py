@@ -21,6 +21,7 @@ class Solve(torch.autograd.Function):
 
     @staticmethod
     def forward(*data: Tensor) -> tuple[Tensor, ...]:
+        """Solve; NaN in the instances that have no solution."""
         z, status = interior_point.solve(interior_point.Data(*data))
         G, h = data[4:]
         active = interior_point.active_rows(G, z.lam, h - matvec(G, z.x))
@@ -30,6 +31,7 @@ class Solve(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep the matrices and the solution, nothing larger."""
         x, nu, lam, status, active = output
         P, _, A, _, G, _ = inputs
         ctx.mark_non_differentiable(status, active)

@@ -56,6 +56,7 @@ def largest(*terms: Tensor) -> Tensor:
 
 
 def dot(u: Tensor, v: Tensor) -> Tensor:
+    """Inner products over the last axis."""
     return (u * v).sum(-1)
 
 
@@ -122,7 +123,7 @@ def _iterate(data: Data) -> tuple[Point, Tensor]:
         for code, reached in _outcomes(data, z, now):
             status = torch.where(running & reached, int(code), status)
             running = running & ~reached
-        # rounding ends the progress of an instance before its target: finish it as it is
+        # rounding can end an instance's progress before its target: finish it as it is
         running = running & ~((lowest < NEARLY) & (since >= PATIENCE))
         if not running.any():
             break

@@ -17,8 +17,9 @@ class QPLayer(nn.Module):
 
     P = LLᵀ + eps·I, b = A z0 and h = G z0 + exp(log_s0): positive definite and strictly
     feasible for every value of the parameters L, A, G, z0 and log_s0.  Sizes: n
-    variables, p equalities (p < n), m inequalities; q has shape ``(*batch, n)``.  Parameters have the
-    default dtype unless `dtype` says otherwise; arithmetic is float64 inside.
+    variables, p equalities (p < n), m inequalities; q has shape ``(*batch, n)``.
+    Parameters have the default dtype unless `dtype` says otherwise; arithmetic is
+    float64 inside.
 
     Source: amos2017optnet, §3.2 and its code, where s0 is free in sign.
     """
@@ -69,5 +70,5 @@ class QPLayer(nn.Module):
         )
 
     def forward(self, q: Tensor) -> Tensor:
-        """The minimiser, shape ``(*batch, n)``; raises SolveError if one is not found."""
+        """The minimiser, shape ``(*batch, n)``; SolveError if one is not found."""
         return layer(self.problem(q))

@@ -59,15 +59,18 @@ def solve(problem: QP) -> QPSolution:
     # the Lagrangian at the solution: its derivative is the envelope theorem's
     value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
     value = value + (nu0 * (matvec(A, x0) - b)).sum(-1) - (lam0 * slack).sum(-1)
-    outputs = (
-        x,
-        nu,
-        lam,
-        torch.where(solved, slack, torch.nan),
-        torch.where(solved.squeeze(-1), value, torch.nan),
+
+    def shaped(v: Tensor) -> Tensor:
+        return v.to(dtype).reshape(batch + v.shape[1:])
+
+    return QPSolution(
+        x=shaped(x),
+        nu=shaped(nu),
+        lam=shaped(lam),
+        slack=shaped(torch.where(solved, slack, torch.nan)),
+        value=shaped(torch.where(solved.squeeze(-1), value, torch.nan)),
+        status=status.reshape(batch),
     )
-    shaped = (v.to(dtype).reshape(batch + v.shape[1:]) for v in outputs)
-    return QPSolution(*shaped, status.reshape(batch))
 
 
 def layer(problem: QP, *, on_failure: str = "raise") -> Tensor:

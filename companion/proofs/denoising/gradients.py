@@ -162,8 +162,8 @@ def assert_taylor(
     g, flat = rng.standard_normal(y.size), np.concatenate([y, D.ravel(), [strength]])
 
     def parts(v: np.ndarray) -> list[torch.Tensor]:
-        v = torch.from_numpy(v)
-        return [v[: y.size], v[y.size : -1].reshape(D.shape), v[-1]]
+        t = torch.from_numpy(v)
+        return [t[: y.size], t[y.size : -1].reshape(D.shape), t[-1]]
 
     def loss(v: np.ndarray) -> float:
         return float(app.denoise(*parts(v)) @ torch.from_numpy(g))

@@ -1,0 +1,22 @@
+"""The nouns of the book: problems, solutions, statuses, and verdicts on derivatives.
+
+They hold NumPy arrays or torch tensors alike, check structure (kinds, shapes, batch
+axes) when they are built, and never read the numbers, so that they can be traced.
+
+Chapter: optnet.md.
+"""
+
+from companion.problems.conic import ConeProgram, Cones, ConeSolution
+from companion.problems.outcomes import Regularity, SolveError, Status
+from companion.problems.quadratic import QP, QPSolution
+
+__all__ = [
+    "QP",
+    "ConeProgram",
+    "ConeSolution",
+    "Cones",
+    "QPSolution",
+    "Regularity",
+    "SolveError",
+    "Status",
+]

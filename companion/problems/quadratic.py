@@ -1,0 +1,119 @@
+"""Quadratic programs and their solutions.
+
+Chapter: optnet.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+
+from companion.problems.structure import (
+    broadcast,
+    check_alike,
+    check_array,
+    check_shape,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class QP:
+    """Minimise ½xᵀPx + qᵀx over x subject to Ax = b and Gx ≤ h.
+
+    Leading batch axes broadcast against each other.  Absent constraints are zero-row
+    arrays; None stands for them.  All fields are of one library, dtype and device.
+
+    Raises
+    ------
+    TypeError
+        For a field that is no array, has no floating dtype, or differs in kind from P.
+    ValueError
+        For shapes or batch axes that do not fit, naming field, expected and got.
+    """
+
+    P: Float[Any, "*#batch n n"]
+    q: Float[Any, "*#batch n"]
+    A: Float[Any, "*#batch p n"] = None
+    b: Float[Any, "*#batch p"] = None
+    G: Float[Any, "*#batch m n"] = None
+    h: Float[Any, "*#batch m"] = None
+
+    def __post_init__(self) -> None:
+        check_array("QP.P", self.P)
+        check_array("QP.q", self.q)
+        check_shape("QP.q", self.q, (("n", None),))
+        n = self.q.shape[-1]
+        check_shape("QP.P", self.P, (("n", n), ("n", n)))
+        for matrix, vector in (("A", "b"), ("G", "h")):
+            self._fill(matrix, vector)
+        for name, value in zip("qAbGh", self.fields[1:], strict=True):
+            check_array(f"QP.{name}", value)
+            check_alike(f"QP.{name}", value, "QP.P", self.P)
+        for matrix, vector, rows in (("A", "b", "p"), ("G", "h", "m")):
+            check_shape(f"QP.{matrix}", getattr(self, matrix), ((rows, None), ("n", n)))
+            size = getattr(self, matrix).shape[-2]
+            check_shape(f"QP.{vector}", getattr(self, vector), ((rows, size),))
+        _ = self.batch
+
+    def _fill(self, matrix: str, vector: str) -> None:
+        given = (getattr(self, matrix) is None, getattr(self, vector) is None)
+        if all(given):
+            object.__setattr__(self, matrix, self.P[..., :0, :])
+            object.__setattr__(self, vector, self.q[..., :0])
+        elif any(given):
+            missing, present = (matrix, vector) if given[0] else (vector, matrix)
+            msg = f"QP.{missing}: expected an array because QP.{present} is given"
+            raise TypeError(f"{msg}, got None")
+
+    @property
+    def fields(self) -> tuple[Any, ...]:
+        """The six arrays (P, q, A, b, G, h)."""
+        return self.P, self.q, self.A, self.b, self.G, self.h
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        return int(self.q.shape[-1])
+
+    @property
+    def p(self) -> int:
+        """Number of equalities."""
+        return int(self.b.shape[-1])
+
+    @property
+    def m(self) -> int:
+        """Number of inequalities."""
+        return int(self.h.shape[-1])
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The batch shape that the fields broadcast to."""
+        ranks = (2, 1, 2, 1, 2, 1)
+        return broadcast(
+            [
+                (f"QP.{name}", tuple(v.shape[: len(v.shape) - rank]))
+                for name, v, rank in zip("PqAbGh", self.fields, ranks, strict=True)
+            ]
+        )
+
+    def map(self, f: Callable[[Any], Any]) -> QP:
+        """The problem with f applied to every field."""
+        return QP(*map(f, self.fields))
+
+
+@dataclass(frozen=True, eq=False)
+class QPSolution:
+    """What a solver found; slack = h − Gx.
+
+    The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).
+    """
+
+    x: Float[Any, "*batch n"]
+    nu: Float[Any, "*batch p"]
+    lam: Float[Any, "*batch m"]
+    slack: Float[Any, "*batch m"]
+    value: Any
+    status: Any
