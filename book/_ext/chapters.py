@@ -1,4 +1,4 @@
-"""What surrounds a chapter: objectives above, a notebook to take, facts of the run below."""
+"""What surrounds a chapter: objectives above, a notebook to take, the run below."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ def facts(app: Sphinx, page: str) -> str:
     seconds = known["chapters"].get(f"{page}.md")
     took = f" Its cells ran in {seconds:.1f} s." if seconds else ""
     return (
-        f'<p class="page-facts">Edition {escape(known["versions"]["companion"])}, commit '
-        f"{escape(known['commit'] or 'unknown')}, executed on {escape(known['date'][:10])}.{took}</p>"
+        f'<p class="page-facts">Edition {escape(known["versions"]["companion"])}, '
+        f"commit {escape(known['commit'] or 'unknown')}, "
+        f"executed on {escape(known['date'][:10])}.{took}</p>"
     )
 
 

@@ -6,11 +6,50 @@ produced: a page cannot show a step that does not hold.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+WIDE = 40  # signs on a line: what a phone shows
+TERM = re.compile(r"(?<=[^(]) (?=[+-] )")
+ONE_SIGN = re.compile(r"\\tfrac\{1\}\{2\}|\^\{\\mathsf T\}|\\mathrm\{d\}|\\[A-Za-z]+")
+UNSEEN = re.compile(r"\\[,;!]|[{}^_\s]")
+OPERATOR = re.compile(r"[-+=]")
+
+
+def displays(steps: list[Any]) -> list[str]:
+    """A display for each step; a side that repeats the line before is left out."""
+    shown, before = [], None
+    for step in steps:
+        left = "" if step.lhs == before else step.lhs
+        lines = _broken(f"= {step.rhs}")
+        if _width(left) + _width(lines[0]) > WIDE:
+            lines[0] = rf"\;{lines[0]}"
+            left += r" \\"
+        joined = r" \\ &\quad ".join(lines)
+        shown.append(rf"\begin{{aligned}} {left} &{joined} \end{{aligned}}")
+        before = step.rhs
+    return shown
+
+
+def _broken(formula: str) -> list[str]:
+    """Lines of at most WIDE signs, broken before a term."""
+    lines = [""]
+    for term in TERM.split(formula):
+        if lines[-1] and _width(lines[-1] + term) > WIDE:
+            lines.append(term)
+        else:
+            lines[-1] = f"{lines[-1]} {term}" if lines[-1] else term
+    return lines
+
+
+def _width(formula: str) -> int:
+    """Signs that a reader sees, roughly."""
+    signs = UNSEEN.sub("", ONE_SIGN.sub("x", formula))
+    return len(signs) + 2 * len(OPERATOR.findall(signs))
 
 
 class Derivation(SphinxDirective):
@@ -31,9 +70,8 @@ class Derivation(SphinxDirective):
     def _listed(self, steps: list[Any]) -> nodes.Node:
         listed = nodes.enumerated_list(classes=["derivation"], enumtype="arabic")
         listed["prefix"], listed["suffix"] = "", "."
-        for step in steps:
+        for step, formula in zip(steps, displays(steps), strict=True):
             rule, messages = self.state.inline_text(step.rule, self.lineno)
-            formula = f"{step.lhs} = {step.rhs}" if step.rhs else step.lhs
             shown = nodes.math_block("", formula, nowrap=False, number=None)
             shown["docname"], shown["label"] = self.env.docname, None
             item = nodes.list_item("", nodes.paragraph("", "", *rule), shown, *messages)

@@ -42,7 +42,8 @@ def row(record: dict[str, Any], statement: str) -> str:
     )
     label = escape(record["label"])
     cells = (
-        f'<th scope="row" id="record-{label}"><a href="{escape(statement)}">{label}</a></th>',
+        f'<th scope="row" id="record-{label}">'
+        f'<a href="{escape(statement)}">{label}</a></th>',
         _cell(COLUMNS[1], escape(record["claim"])),
         _cell(COLUMNS[2], escape(", ".join(record["levels"]))),
         _cell(COLUMNS[3], f"<ul>{checks}</ul>"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from derivations import displays
 
 OPEN = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
@@ -103,7 +104,7 @@ def _derivation(label: str) -> list[str]:
     from companion.proofs import derivation  # noqa: PLC0415 - only chapters that need it
 
     out: list[str] = []
-    for k, step in enumerate(derivation(label), 1):
-        formula = f"{step.lhs} = {step.rhs}" if step.rhs else step.lhs
+    steps = derivation(label)
+    for k, (step, formula) in enumerate(zip(steps, displays(steps), strict=True), 1):
         out += [f"{k}. {step.rule}", "", f"   $${formula}$$", ""]
     return out

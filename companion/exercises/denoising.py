@@ -126,7 +126,8 @@ MERGE = Exercise(
             "minus its mean",
         ),
         (
-            "import numpy as np\ndef critical(y):\n    return np.abs(np.diff(y)).max()\n",
+            "import numpy as np\n"
+            "def critical(y):\n    return np.abs(np.diff(y)).max()\n",
             "jump",
         ),
     ),
