@@ -36,13 +36,14 @@ def displays(steps: list[Any]) -> list[str]:
 
 
 def _broken(formula: str) -> list[str]:
-    """Lines of at most WIDE signs, broken before a term."""
-    lines = [""]
+    """Lines of at most WIDE signs, broken before a term and outside brackets."""
+    lines, depth = [""], 0
     for term in TERM.split(formula):
-        if lines[-1] and _width(lines[-1] + term) > WIDE:
+        if lines[-1] and depth == 0 and _width(lines[-1] + term) > WIDE:
             lines.append(term)
         else:
             lines[-1] = f"{lines[-1]} {term}" if lines[-1] else term
+        depth += sum(term.count(c) for c in "({") - sum(term.count(c) for c in ")}")
     return lines
 
 
