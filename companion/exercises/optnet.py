@@ -105,7 +105,10 @@ def _active(answer: Answer) -> str | None:
         if not _far(got, -want):
             return "The sign is reversed: a larger q pushes x away."
         if _far(np.asarray(got) @ C.T, np.zeros((problem.n, len(C)))):
-            return "The answer leaves the active rows: inactive rows must drop out and active ones stay."
+            return (
+                "The answer leaves the active rows: "
+                "inactive rows must drop out and active ones stay."
+            )
         if _far(got, want):
             return "The matrix differs from the block inverse."
     return None
@@ -154,14 +157,17 @@ EXERCISES = (
         "gap",
         "The gap p(z) − p(x) at a point z with Az = b, from the multipliers (★).",
         ("gap", "problem, sol, z"),
-        "(z - sol.x) @ problem.P @ (z - sol.x) / 2 + sol.lam @ (problem.h - problem.G @ z)",
+        "(z - sol.x) @ problem.P @ (z - sol.x) / 2"
+        " + sol.lam @ (problem.h - problem.G @ z)",
         (
             (
-                "(z - sol.x) @ problem.P @ (z - sol.x) + sol.lam @ (problem.h - problem.G @ z)",
+                "(z - sol.x) @ problem.P @ (z - sol.x)"
+                " + sol.lam @ (problem.h - problem.G @ z)",
                 "twice too large",
             ),
             (
-                "(z - sol.x) @ problem.P @ (z - sol.x) / 2 - sol.lam @ (problem.h - problem.G @ z)",
+                "(z - sol.x) @ problem.P @ (z - sol.x) / 2"
+                " - sol.lam @ (problem.h - problem.G @ z)",
                 "wrong sign",
             ),
             ("(z - sol.x) @ problem.P @ (z - sol.x) / 2", "term is missing"),
