@@ -93,10 +93,10 @@ def _included(path: Path, options: dict[str, str]) -> str:
     wanted = options.get("pyobject")
     if not wanted:
         return text.rstrip()
-    nodes = ast.parse(text).body
+    node: ast.AST = ast.parse(text)
     for part in wanted.split("."):
-        node = next(n for n in nodes if getattr(n, "name", None) == part)
-        nodes = getattr(node, "body", [])
+        inside = getattr(node, "body", [])
+        node = next(n for n in inside if getattr(n, "name", None) == part)
     return ast.get_source_segment(text, node) or ""
 
 
