@@ -26,7 +26,7 @@ def displays(steps: list[Any]) -> list[str]:
     for step in steps:
         left = "" if step.lhs == before else step.lhs
         lines = _broken(f"= {step.rhs}")
-        if _width(left) + _width(lines[0]) > WIDE:
+        if left and _width(left) + _width(lines[0]) > WIDE:
             lines[0] = rf"\;{lines[0]}"
             left += r" \\"
         joined = r" \\ &\quad ".join(lines)

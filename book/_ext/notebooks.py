@@ -78,7 +78,7 @@ def _block(name: str, argument: str, lines: list[str], folder: Path) -> list[str
     if name == "derivation":
         return _derivation(argument)
     if name == "math":
-        return ["$$", *body, "$$"]
+        return ["$$", *(line for line in body if line.strip()), "$$"]
     inner = plain("\n".join(body), folder).splitlines()
     if name in ("bibliography", "raw", "evidence-ledger"):
         return []
