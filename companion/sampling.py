@@ -39,7 +39,7 @@ def qp(
 ) -> tuple[QP, QPSolution]:
     """A QP with n variables, p equalities, m inequalities, and a solution of it.
 
-    A regime that is about rows needs m ≥ 2 (m ≥ 1 for `weakly_active`) and n ≥ p + 2.
+    All but `strictly_complementary` and `ill_conditioned` need m ≥ 2 and n ≥ p + 2.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One thread and fixed seeds: a test must not depend on the machine or the order."""
+"""A fixed seed: a test must not depend on the order it is run in."""
 
 from __future__ import annotations
 

@@ -51,6 +51,9 @@ def test_each_regime_has_its_property_and_only_the_named_one_fails(seed):
         licq[regime] = np.linalg.svd(C)[1].min()
         curvature[regime] = np.linalg.eigvalsh(Z.T @ problem.P @ Z)[0]
     assert {r for r in ALL if margin[r] < 1e-9} == {"weakly_active"}
+    strict = set(ALL) - {"weakly_active", "near_infeasible"}
+    assert min(margin[r] for r in strict) >= 0.1
+    assert margin["near_infeasible"] == sampling.WIDTH
     assert {r for r in ALL if licq[r] < 1e-9} == {"licq_failing"}
     assert {r for r in ALL if abs(curvature[r]) < 1e-12} == {"lp_face"}
 

@@ -94,13 +94,15 @@ def step_length(z: Iterate, step: Iterate, share: float) -> float:
 def outcome(problem, x, nu, lam, s):
     """Status that the iterate has reached, or None to go on."""
     P, q, A, b, G, h = problem.fields
-    residual = np.r_[
-        P @ x + q + A.T @ nu + G.T @ lam, A @ x - b, G @ x + s - h, s @ lam
-    ]
-    if not np.isfinite(residual).all():
+    stationarity = P @ x, q, A.T @ nu, G.T @ lam
+    equalities, inequalities = (A @ x, -b), (G @ x, s, -h)
+    gap = s @ lam
+    if not np.isfinite(np.r_[np.sum(stationarity, 0), x, nu, lam, s, b, h, gap]).all():
         return Status.NUMERICAL_ERROR
-    scale = 1 + max(_size(v) for v in (P @ x, q, A.T @ nu, G.T @ lam, b, h, q * x))
-    if _size(residual) <= TOLERANCE * scale:
+    # each residual against its own terms: they have different units
+    parts = [stationarity, equalities, inequalities]
+    small = [_size(np.sum(v, 0)) <= TOLERANCE * (1 + max(map(_size, v))) for v in parts]
+    if all(small) and gap <= TOLERANCE * (1 + _size(q * x) + _size(x * (P @ x))):
         return Status.SOLVED
     return certificate(problem, x, nu, lam)
 
@@ -114,11 +116,14 @@ def certificate(problem, x, nu, lam):
     P, q, A, b, G, h = problem.fields
     for nu_ray, lam_ray in ((nu, lam), (A @ x - b, 0 * lam)):
         gain = -(b @ nu_ray + h @ lam_ray)
-        if gain > 0 and _size(A.T @ nu_ray + G.T @ lam_ray) <= CERTIFICATE * gain:
+        terms = _size(np.r_[abs(A.T) @ abs(nu_ray), abs(G.T) @ abs(lam_ray)])
+        error = _size(A.T @ nu_ray + G.T @ lam_ray)
+        if gain > 0 and error <= CERTIFICATE * min(gain, terms):
             return Status.PRIMAL_INFEASIBLE
     for ray in (x, -(P @ x + q + A.T @ nu + G.T @ lam)):
         leaves = np.r_[P @ ray, A @ ray, np.maximum(G @ ray, 0)]
-        if q @ ray < 0 and _size(leaves) <= -CERTIFICATE * (q @ ray):
+        terms = _size(np.r_[abs(P) @ abs(ray), abs(A) @ abs(ray), abs(G) @ abs(ray)])
+        if q @ ray < 0 and _size(leaves) <= CERTIFICATE * min(-q @ ray, terms):
             return Status.DUAL_INFEASIBLE
     return None
 

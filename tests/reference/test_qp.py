@@ -67,7 +67,8 @@ def test_solution_equals_exact_arithmetic_on_integer_data():
             )
         )
         sol = qp.solve(QP(*(d.astype(float) for d in data)))
-        np.testing.assert_allclose(sol.x, [float(v) for v in exact[0]], atol=1e-7)
+        for ours, theirs in zip((sol.x, sol.nu, sol.lam), exact, strict=True):
+            np.testing.assert_allclose(ours, [float(v) for v in theirs], atol=1e-7)
 
 
 @pytest.mark.parametrize("regime", sampling.REGULAR_REGIMES)
@@ -128,6 +129,16 @@ def test_failure_is_a_status_and_its_numbers_are_nan(name):
     sol = qp.solve(problem)
     assert sol.status == status
     assert np.isnan(sol.x).all()
+
+
+@pytest.mark.parametrize("size", [1e6, 1e9, 1e12])
+@pytest.mark.parametrize(("q", "g", "h"), [(0, 1, -1), (-1, 1, 2), (-1, -1, 1)])
+def test_a_distant_solution_is_not_taken_for_a_certificate(q, g, h, size):
+    problem = QP(ONE, size * q * ONE[0], G=g * ONE, h=size * h * ONE[0])
+    sol = qp.solve(problem)
+    assert sol.status is Status.SOLVED
+    x = oracles.active_set(*problem.fields)[0]
+    np.testing.assert_allclose(sol.x, x, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

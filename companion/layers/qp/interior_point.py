@@ -138,18 +138,24 @@ def _where(mask: Tensor, new: Point, old: Point) -> Point:
 
 def _outcomes(data: Data, z: Point, done: Tensor) -> tuple[tuple[Status, Tensor], ...]:
     """What each instance has reached, in the order in which it counts."""
+    # a residual must be small beside the gain and beside the terms that it sums
     ray = matvec(data.A.mT, z.nu) + matvec(data.G.mT, z.lam)
     gain = -(dot(data.b, z.nu) + dot(data.h, z.lam))
-    farkas = (gain > 0) & (largest(ray) < CERTIFICATE * gain)
-    descent = -dot(data.q, z.x)
+    terms = largest(
+        matvec(data.A.abs().mT, z.nu.abs()), matvec(data.G.abs().mT, z.lam.abs())
+    )
+    farkas = (gain > 0) & (largest(ray) <= CERTIFICATE * torch.minimum(gain, terms))
+    descent, far = -dot(data.q, z.x), z.x.abs()
     leaves = largest(
         matvec(data.P, z.x), matvec(data.A, z.x), matvec(data.G, z.x).clamp(min=0)
     )
+    terms = largest(*(matvec(M.abs(), far) for M in (data.P, data.A, data.G)))
+    recession = leaves <= CERTIFICATE * torch.minimum(descent, terms)
     return (
         (Status.NUMERICAL_ERROR, ~torch.isfinite(done)),
         (Status.SOLVED, done < TARGET),
         (Status.PRIMAL_INFEASIBLE, farkas),
-        (Status.DUAL_INFEASIBLE, (descent > 0) & (leaves < CERTIFICATE * descent)),
+        (Status.DUAL_INFEASIBLE, (descent > 0) & recession),
     )
 
 

@@ -94,3 +94,17 @@ def test_float32_in_is_float32_out_with_float64_inside():
     (grad,) = torch.autograd.grad(qp.solve(single).x.sum(), q)
     assert grad.dtype == torch.float32
     np.testing.assert_allclose(sol.x, truth.x, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e8, 1e9])
+@pytest.mark.parametrize("kind", ["wall", "pull", "inside"])
+def test_a_solution_far_away_is_no_certificate(kind, size):
+    q, g, h, x = {
+        "wall": (0.0, 1.0, -size, -size),
+        "pull": (-size, 1.0, 2 * size, size),
+        "inside": (-size, 1.0, size / 2, size / 2),
+    }[kind]
+    one = torch.ones(1, dtype=torch.float64)
+    sol = qp.solve(QP(one[None], q * one, G=g * one[None], h=h * one))
+    assert sol.status == Status.SOLVED
+    assert sol.x.item() == pytest.approx(x, rel=1e-9)
