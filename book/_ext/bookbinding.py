@@ -6,7 +6,15 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-PARTS = ("docstrings", "statements", "ledger", "derivations", "chapters", "offline")
+PARTS = (
+    "docstrings",
+    "statements",
+    "ledger",
+    "derivations",
+    "answers",
+    "chapters",
+    "offline",
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

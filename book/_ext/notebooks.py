@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from answers import known
 from derivations import displays
 
 OPEN = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}\s*(?P<argument>.*)$")
@@ -77,6 +78,8 @@ def _block(name: str, argument: str, lines: list[str], folder: Path) -> list[str
         return ["```python", _included(folder / argument, options), "```"]
     if name == "derivation":
         return _derivation(argument)
+    if name == "answer":
+        return _answer(argument.strip(), body, folder)
     if name == "math":
         return ["$$", *(line for line in body if line.strip()), "$$"]
     inner = plain("\n".join(body), folder).splitlines()
@@ -98,6 +101,21 @@ def _included(path: Path, options: dict[str, str]) -> str:
         inside = getattr(node, "body", [])
         node = next(n for n in inside if getattr(n, "name", None) == part)
     return ast.get_source_segment(text, node) or ""
+
+
+def _answer(label: str, body: list[str], folder: Path) -> list[str]:
+    """Hints and solution, folded, as the page has them."""
+    task, parts = known(label), []
+    for k, hint in enumerate(task.hints if task else (), 1):
+        parts.append((f"Hint {k}", [hint]))
+    code = ["", "```python", task.solution.strip(), "```"] if task else []
+    solution = plain("\n".join(body), folder).splitlines()
+    parts.append(("Solution", [*solution, *code]))
+    out: list[str] = []
+    for title, lines in parts:
+        head = f"<details><summary>{title}</summary>"
+        out += ["", head, "", *lines, "", "</details>"]
+    return out
 
 
 def _derivation(label: str) -> list[str]:

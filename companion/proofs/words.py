@@ -125,6 +125,12 @@ class Alphabet:
         pairs.setdefault(self._reversed(word), self.T(right) / coefficient)
         return Rule(name, tuple(pairs.items()))
 
+    def inverse(self, name: str, X: Sum, H: sp.Symbol) -> Rule:
+        """The named hypothesis that H is the inverse of the word X, from both sides."""
+        right = self.rule(name, total(X) * H, 1)
+        left = self.rule(name, H * total(X), 1)
+        return Rule(name, tuple(dict((*right.pairs, *left.pairs)).items()))
+
     def normal(self, expression: Sum, *rules: Rule) -> sp.Expr:
         """The expression rewritten until no rule's left side occurs in it."""
         self.size(expression)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[2]
 EXT = ROOT / "book" / "_ext"
 CONFIG = """
-extensions = ["sphinx_proof", "myst_parser", "statements", "ledger", "derivations"]
+extensions = ["sphinx_proof", "myst_parser", "statements", "ledger", "derivations", "answers"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 """
 PAGE = """# A page
@@ -45,7 +46,14 @@ RECORD = {
 def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder of extensions on the path, as jupyter-book puts it."""
     monkeypatch.syspath_prepend(str(EXT))
-    for name in ("records", "statements", "ledger", "derivations", "notebooks"):
+    for name in (
+        "records",
+        "statements",
+        "ledger",
+        "derivations",
+        "answers",
+        "notebooks",
+    ):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -180,3 +188,21 @@ def test_every_chapter_converts(chapter: Path, tmp_path: Path) -> None:
     text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     assert "```{" not in text
     assert "}`" not in text
+
+
+def test_answer_folds_hints_and_tested_code(tmp_path: Path) -> None:
+    from companion.exercises import exercises  # noqa: PLC0415 - imports torch
+
+    task = exercises()["optnet-ex-shared"]
+    answer = "\n```{answer} optnet-ex-shared\nEach use adds a term.\n```\n"
+    page, _, warnings = build(tmp_path, PAGE + answer, RECORD)
+    assert page.count('class="dropdown hint') == len(task.hints)
+    assert all(hint in page for hint in task.hints)
+    assert "Each use adds a term." in page
+    assert "rows.sum" in re.sub("<[^>]*>", "", page)
+    assert "index.md" not in warnings
+
+
+def test_answer_without_text_and_without_checker_is_an_error(tmp_path: Path) -> None:
+    page = PAGE + "\n```{answer} no-such-exercise\n```\n"
+    assert "no-such-exercise" in build(tmp_path, page, RECORD)[2]

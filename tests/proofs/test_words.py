@@ -128,3 +128,10 @@ def test_latex_keeps_the_order_and_the_signs():
         r"-\tfrac{1}{2}\,x^{\mathsf T}\,P\,x + (\mathrm{d}A)^{\mathsf T}\,A\,y"
     )
     assert W.latex(sp.S.Zero) == "0"
+
+
+def test_an_inverse_cancels_from_both_sides_and_nowhere_else():
+    rule = W.inverse("P is invertible", P, H)
+    assert W.normal(A * P * H * x, rule) == A * x
+    assert W.normal(H * P * L, rule) == L
+    assert W.normal(P * L * H, rule) == P * L * H
