@@ -17,7 +17,9 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[2]
 EXT = ROOT / "book" / "_ext"
 CONFIG = """
-extensions = ["sphinx_proof", "myst_parser", "statements", "ledger", "derivations", "answers"]
+extensions = [
+    "sphinx_proof", "myst_parser", "statements", "ledger", "derivations", "answers",
+]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 """
 PAGE = """# A page
