@@ -90,3 +90,56 @@ def clarabel_qp(P, q, A, b, G, h):
     result = solver.solve()
     z = np.array(result.z)
     return np.array(result.x), z[: len(b)], z[len(b) :], str(result.status)
+
+
+def exact_conditions(P, q, A, b, G, h, x, nu, lam):  # noqa: PLR0913 - a QP and a point
+    """Whether the five KKT conditions hold, over the rationals."""
+    force = [_dot(row, x) + c for row, c in zip(P, q, strict=True)]
+    for row, v in zip(A + G, nu + lam, strict=True):
+        force = [f + v * g for f, g in zip(force, row, strict=True)]
+    room = [hi - _dot(row, x) for row, hi in zip(G, h, strict=True)]
+    equal = all(_dot(row, x) == c for row, c in zip(A, b, strict=True))
+    slack = all(v * r == 0 for v, r in zip(lam, room, strict=True))
+    return not any(force) and equal and slack and min(lam + room, default=0) >= 0
+
+
+def classify(P, A, G, h, x, lam):
+    """What decides whether K is singular, over the rationals, at a KKT point.
+
+    `nonsingular` is the rank of K itself; the others are the three hypotheses.
+    """
+    n, p, m = len(P), len(A), len(G)
+    room = [hi - _dot(row, x) for row, hi in zip(G, h, strict=True)]
+    C = A + [row for row, v in zip(G, lam, strict=True) if v > 0]
+    touching = A + [row for row, r in zip(G, room, strict=True) if r == 0]
+    K = [P[i] + [row[i] for row in G + A] for i in range(n)]
+    for j in range(m):
+        corner = [-room[j] if k == j else 0 for k in range(m)]
+        K.append([lam[j] * g for g in G[j]] + corner + [0] * p)
+    K += [row + [0] * (m + p) for row in A]
+    return {
+        "nonsingular": exact_rank(K) == n + m + p,
+        "strict": all(v + r > 0 for v, r in zip(lam, room, strict=True)),
+        "independent": exact_rank(C) == len(C),
+        "licq": exact_rank(touching) == len(touching),
+        "curved": exact_rank(P + C) == n,
+    }
+
+
+def exact_rank(rows):
+    """Rank of a matrix over the rationals, by elimination."""
+    rows, rank = [[Fraction(v) for v in row] for row in rows], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((j for j in range(rank, len(rows)) if rows[j][column]), None)
+        if pivot is None:
+            continue
+        rows[rank], rows[pivot] = rows[pivot], rows[rank]
+        for j in range(rank + 1, len(rows)):
+            factor = rows[j][column] / rows[rank][column]
+            rows[j] = [v - factor * w for v, w in zip(rows[j], rows[rank], strict=True)]
+        rank += 1
+    return rank
+
+
+def _dot(u, v):
+    return sum((Fraction(a) * c for a, c in zip(u, v, strict=True)), Fraction(0))

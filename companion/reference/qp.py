@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from companion.problems import QP, QPSolution, Status
+from companion.reference.kkt import jacobian, residual
 
 TOLERANCE = 1e-10  # on the KKT residual, relative to the data
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
@@ -129,13 +130,8 @@ def certificate(problem, x, nu, lam):
 
 
 def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:
-    """The KKT equations (Px + q + Aᵀnu + Gᵀlam, Ax − b, D(lam)(Gx − h)), stacked.
-
-    They vanish at a solution; so do they at points with lam or slack of wrong sign.
-    """
-    P, q, A, b, G, h = problem.fields
-    stationarity = P @ x + q + A.T @ nu + G.T @ lam
-    return np.concatenate([stationarity, A @ x - b, lam * (G @ x - h)])
+    """The KKT equations at a point, as `companion.reference.kkt.residual` has them."""
+    return residual(problem, x, nu, lam)
 
 
 def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
@@ -143,18 +139,11 @@ def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
 
     Source: amos2017optnet, eqs. (7) and (8), the latter corrected.
     """
-    P, q, A, b, G, h = problem.fields
+    _, q, _, b, _, h = problem.fields
     x, nu, lam = sol.x, sol.nu, sol.lam
     gnu = np.zeros_like(b) if gnu is None else gnu
     glam = np.zeros_like(h) if glam is None else glam
-    D, N = np.diag(lam), np.diag(G @ x - h)
-    K = np.block(
-        [
-            [P, G.T @ D, A.T],
-            [G, N, np.zeros((len(h), len(b)))],
-            [A, np.zeros((len(b), len(h) + len(b)))],
-        ]
-    )
+    K = jacobian(problem, x, nu, lam).T
     d = -np.linalg.solve(K, np.concatenate([gx, glam, gnu]))
     dx, dlam, dnu = np.split(d, [len(q), len(q) + len(h)])
     return QP(
