@@ -14,6 +14,7 @@ from companion.gradcheck import taylor
 from companion.layers import qp as layers
 from companion.problems import QP, QPSolution, Status
 from companion.reference import kkt, qp
+from companion.reference.kkt import complementarity
 from tests import oracles
 
 FIELDS = ("P", "q", "A", "b", "G", "h")
@@ -210,3 +211,46 @@ def test_no_rows_give_infinite_margins():
     found = kkt.regularity(problem, qp.solve(problem))
     assert found.strict_complementarity == found.licq == np.inf
     assert found.curvature == found.condition == 1.0
+
+
+@pytest.mark.parametrize("small", [1e-8, 1e-20, 1e-300])
+def test_fischer_burmeister_keeps_small_residuals(small):
+    assert complementarity.fischer_burmeister(1.0, small) == pytest.approx(small)
+
+
+def test_complementarity_functions_agree_on_what_is_zero():
+    on = np.array([[0, 0], [2, 0], [0, 3.0]]).T
+    off = np.array([[1, 1], [-1, 0], [0, -1], [-1, -1.0]]).T
+    for phi in (complementarity.minimum, complementarity.fischer_burmeister):
+        assert not phi(*on).any()
+        assert phi(*off).all()
+    assert not complementarity.product(*on).any()
+
+
+@pytest.mark.parametrize("regime", sorted(sampling.REGIMES))
+def test_no_force_is_left_at_a_solution_and_nothing_is_violated(regime):
+    problem, sol = sampling.qp(np.random.default_rng(4), regime=regime)
+    nu, lam, left = kkt.balance(problem, sol.x)
+    assert np.abs(left).max() < 1e-8
+    assert kkt.violations(problem, sol.x, nu, lam).max() < 1e-8
+
+
+def test_left_force_slides_along_the_wall_that_it_touches():
+    quadrant = QP(np.eye(2), np.array([-2.0, 1.0]), G=-np.eye(2), h=np.zeros(2))
+    _, lam, left = kkt.balance(quadrant, np.zeros(2))
+    np.testing.assert_allclose(lam, [0, 1])
+    np.testing.assert_allclose(left, [2, 0])
+    free = QP(np.eye(2), np.ones(2))
+    np.testing.assert_allclose(kkt.balance(free, np.ones(2))[2], [-2, -2])
+
+
+def test_each_violation_is_seen():
+    one = np.ones(1)
+    problem = QP(np.eye(1), -one, np.eye(1), one, np.eye(1), 2 * one)
+    fine = kkt.violations(problem, one, 0 * one, 0 * one)
+    assert not fine.any()
+    for place, (x, nu, lam) in enumerate(
+        [(1, 1, 0), (1.5, -0.5, 0), (3, -2, 0), (1, 1, -1), (1, -1, 1)]
+    ):
+        found = kkt.violations(problem, x * one, nu * one, lam * one)
+        assert found[place] > 0.4

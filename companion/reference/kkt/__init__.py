@@ -1,13 +1,23 @@
 """The KKT conditions of a quadratic program, and what their derivatives say.
 
-Chapter: kkt.md. Theorems: qp-optimality, kkt-nonsingular, qp-envelope.
+Chapter: kkt.md. Theorems: kkt-sufficient, kkt-necessary, kkt-scaling,
+kkt-error-bound, complementarity-functions, kkt-inverse, kkt-nonsingular, qp-envelope.
 """
 
 from companion.reference.kkt.conditions import (
+    balance,
     jacobian,
     regularity,
     residual,
     value_gradients,
+    violations,
 )
 
-__all__ = ["jacobian", "regularity", "residual", "value_gradients"]
+__all__ = [
+    "balance",
+    "jacobian",
+    "regularity",
+    "residual",
+    "value_gradients",
+    "violations",
+]

@@ -3,12 +3,14 @@
 One order throughout: stationarity, complementarity, equalities for the equations, and
 dx, dlam, dnu for the unknowns.
 
-Chapter: kkt.md. Theorems: qp-optimality, kkt-nonsingular, qp-envelope.
+Chapter: kkt.md. Theorems: kkt-sufficient, kkt-necessary, kkt-scaling,
+kkt-error-bound, kkt-inverse, kkt-nonsingular, qp-envelope.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import nnls
 
 from companion.problems import QP, QPSolution, Regularity, Status
 
@@ -25,6 +27,33 @@ def residual(problem: QP, x, nu, lam) -> np.ndarray:
     P, q, A, b, G, h = problem.fields
     stationarity = P @ x + q + A.T @ nu + G.T @ lam
     return np.concatenate([stationarity, lam * (G @ x - h), A @ x - b])
+
+
+def violations(problem: QP, x, nu, lam) -> np.ndarray:
+    """How far each of the five conditions is from holding; all zero at a solution."""
+    P, q, A, b, G, h = problem.fields
+    parts = (
+        P @ x + q + A.T @ nu + G.T @ lam,  # the forces balance
+        A @ x - b,  # the equalities hold
+        np.maximum(G @ x - h, 0),  # no wall is crossed
+        np.minimum(lam, 0),  # no wall pulls
+        lam * (G @ x - h),  # no wall pushes from afar
+    )
+    return np.array([np.max(np.abs(part), initial=0.0) for part in parts])
+
+
+def balance(problem: QP, x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Multipliers of the rows that touch, nearest to balance, and the force left over.
+
+    The force that is left points to better feasible points, and is zero at a solution.
+    """
+    P, q, A, _, G, h = problem.fields
+    touching = h - G @ x <= ZERO_SLACK * _norms(G)
+    rows = np.vstack([A, -A, G[touching]])
+    force, lam = -(P @ x + q), np.zeros(len(h))
+    y = nnls(rows.T, force)[0] if len(rows) else np.zeros(0)
+    nu, minus, lam[touching] = np.split(y, [len(A), 2 * len(A)])
+    return nu - minus, lam, force - rows.T @ y
 
 
 def jacobian(problem: QP, x, nu, lam) -> np.ndarray:  # noqa: ARG001 - as residual

@@ -1,0 +1,32 @@
+"""Three functions of a multiplier and its slack with the same zeros.
+
+Where lam ≥ 0 and s ≥ 0, each vanishes exactly where lam·s = 0; `minimum` and
+`fischer_burmeister` vanish nowhere else either.
+
+Chapter: kkt.md. Theorems: complementarity-functions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def product(lam, s) -> np.ndarray:
+    """The product lam·s; it vanishes also where one factor is negative."""
+    return np.multiply(lam, s)
+
+
+def minimum(lam, s) -> np.ndarray:
+    """The smaller of lam and s, in the units of neither."""
+    return np.minimum(lam, s)
+
+
+def fischer_burmeister(lam, s) -> np.ndarray:
+    """The function lam + s − √(lam² + s²), as 2·lam·s/(lam + s + √…).
+
+    Source: fischer1992special.
+    """
+    lam, s = np.asarray(lam, float), np.asarray(s, float)
+    total, radius = lam + s, np.hypot(lam, s)
+    stable = 2 * lam * s / np.where(total > 0, total + radius, 1.0)
+    return np.where(total > 0, stable, total - radius)
