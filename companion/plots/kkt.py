@@ -97,7 +97,7 @@ def central_path(
         axes.plot(*point, "o", color=RED, markersize=6, zorder=5)
         axes.annotate(
             name,
-            point,
+            (float(point[0]), float(point[1])),
             (7, -4),
             textcoords="offset points",
             color=INK,
