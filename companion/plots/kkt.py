@@ -57,8 +57,10 @@ def _arrow(axes: Any, start: Array, force: Array, colour: str, text: str) -> Non
         zorder=4,
     )
     unit = force / np.linalg.norm(force)
-    place = start + force + 0.16 * unit
-    axes.text(*place, text, color=colour, ha="center", va="center", fontsize=12)
+    place = start + force + 0.08 * unit
+    across = "left" if unit[0] > 0.5 else "right" if unit[0] < -0.5 else "center"
+    up = "bottom" if unit[1] > 0.5 else "top" if unit[1] < -0.5 else "center"
+    axes.text(*place, text, color=colour, ha=across, va=up, fontsize=12)
 
 
 def balance(
@@ -93,16 +95,16 @@ def central_path(
     _plane(axes, problem, window)
     for path in paths:
         axes.plot(*path.T, color=RED, linewidth=2.2)
-    for name, point in marks.items():
+    for place, (name, point) in enumerate(marks.items(), 1):
+        offset = (5, 6) if place == len(marks) else (3, -17)  # the last is a corner
         axes.plot(*point, "o", color=RED, markersize=6, zorder=5)
         axes.annotate(
             name,
             (float(point[0]), float(point[1])),
-            (7, -4),
+            offset,
             textcoords="offset points",
             color=INK,
-            fontsize=10,
-            va="top",
+            fontsize=11,
         )
     return figure
 
