@@ -70,7 +70,7 @@ def balance(
 
     Arrows are to the scale of the axes; a push is −lam_i times the row G_i.
     """
-    figure = Figure(figsize=(8.0, 3.9), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(stages), squeeze=False)[0]
     for axes, (title, forces) in zip(panels, stages.items(), strict=True):
         _plane(axes, problem, window)
@@ -113,7 +113,7 @@ def zero_sets(
     functions: Mapping[str, Any], levels: Sequence[float], reach: float = 2.0
 ) -> Figure:
     """The plane of lam and s, one panel a function: level lines, and zeros in red."""
-    figure = Figure(figsize=(8.0, 3.0), layout="constrained")
+    figure = Figure(figsize=(6.8, 2.8), layout="constrained")
     panels = figure.subplots(1, len(functions), sharey=True)
     line = np.linspace(-reach / 2, reach, 301)
     lam, s = np.meshgrid(line, line)

@@ -22,7 +22,7 @@ def minimum(lam, s) -> np.ndarray:
 
 
 def fischer_burmeister(lam, s) -> np.ndarray:
-    """The function lam + s − √(lam² + s²), as 2·lam·s/(lam + s + √…).
+    """The value of lam + s − √(lam² + s²), without cancellation.
 
     Source: fischer1992special.
     """

@@ -20,9 +20,9 @@ ZERO_SINGULAR = 1e-10  # singular value of rows of norm one that counts as zero
 
 
 def residual(problem: QP, x, nu, lam) -> np.ndarray:
-    """The KKT equations (Px + q + Aᵀnu + Gᵀlam, D(lam)(Gx − h), Ax − b), stacked.
+    """The KKT equations Px + q + Aᵀnu + Gᵀlam, D(lam)(Gx − h), Ax − b.
 
-    They vanish at a solution; so do they at points with lam or slack of wrong sign.
+    They vanish at a solution, and also where lam or slack has the wrong sign.
     """
     P, q, A, b, G, h = problem.fields
     stationarity = P @ x + q + A.T @ nu + G.T @ lam
@@ -30,7 +30,7 @@ def residual(problem: QP, x, nu, lam) -> np.ndarray:
 
 
 def violations(problem: QP, x, nu, lam) -> np.ndarray:
-    """How far each of the five conditions is from holding; all zero at a solution."""
+    """How far each of the five conditions is from holding."""
     P, q, A, b, G, h = problem.fields
     parts = (
         P @ x + q + A.T @ nu + G.T @ lam,  # the forces balance
@@ -43,9 +43,9 @@ def violations(problem: QP, x, nu, lam) -> np.ndarray:
 
 
 def balance(problem: QP, x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Multipliers of the rows that touch, nearest to balance, and the force left over.
+    """Multipliers nearest to balance at a feasible x, and the force left.
 
-    The force that is left points to better feasible points, and is zero at a solution.
+    Rows that do not touch get zero.  No force is left at a solution.
     """
     P, q, A, _, G, h = problem.fields
     touching = h - G @ x <= ZERO_SLACK * _norms(G)
@@ -56,10 +56,10 @@ def balance(problem: QP, x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return nu - minus, lam, force - rows.T @ y
 
 
-def jacobian(problem: QP, x, nu, lam) -> np.ndarray:  # noqa: ARG001 - as residual
-    """The KKT matrix, the derivative of `residual` in x, lam and nu, in that order."""
-    P, _, A, b, G, h = problem.fields
-    m, p = len(h), len(b)
+def jacobian(problem: QP, x, nu, lam) -> np.ndarray:
+    """The KKT matrix: derivative of `residual` in x, lam, nu, in that order."""
+    P, _, A, _, G, h = problem.fields
+    m, p = len(lam), len(nu)
     return np.block(
         [
             [P, G.T, A.T],
