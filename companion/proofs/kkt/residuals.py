@@ -43,8 +43,8 @@ kkt_scaling = theorem(
 W = alphabet(
     latex={
         "lam": r"\lambda", "nu": r"\nu", "D": "D(c)", "E": "D(c)^{-1}",
-        "y": r"\hat x", "om": r"\hat\nu", "ka": r"\hat\lambda", "r": "r",
-        "M": r"(P-\mu I)", "t": r"\hat s",
+        "y": r"\hat x", "om": r"\hat\nu", "ka": r"\hat\lambda", "t": r"\hat s",
+        "M": r"(P-\mu I)",
     },
     P="n n symmetric",
     M="n n symmetric",
@@ -64,9 +64,10 @@ W = alphabet(
     r="n 1",  # what is left of stationarity there
     s="m 1",  # slack of x
     t="m 1",  # slack of y
+    e="n 1",  # y - x
 )  # fmt: skip
-P, M, q, A, b, G, h, x, nu, lam, D, E, y, om, ka, r, s, t = W(
-    "P M q A b G h x nu lam D E y om ka r s t"
+P, M, q, A, b, G, h, x, nu, lam, D, E, y, om, ka, r, s, t, e = W(
+    "P M q A b G h x nu lam D E y om ka r s t e"
 )
 T = W.T
 STATIONARY = W.rule("stationarity", P * x, [-q, -T(A) * nu, -T(G) * lam])
@@ -161,25 +162,46 @@ OPTIMAL = W.rule("stationarity at x", q, [-P * x, -T(A) * nu, -T(G) * lam])
 
 @kkt_error_bound.derivation
 def error_terms() -> Iterator[Step]:
-    d = y - x
-    terms = (
-        square(W, d, Semidefinite(M, "P - μI is positive semidefinite")),
-        product(W, Nonnegative(ka, "λ̂ ≥ 0"), Nonnegative(s, "x is feasible")),
-        product(W, Nonnegative(lam, "λ ≥ 0"), Nonnegative(t, "x̂ is feasible")),
+    """In the letter e for y - x; each rule in e is first derived for y - x."""
+    pushes = [T(A) * om, -T(A) * nu, T(G) * ka, -T(G) * lam]
+    assert W.equal(r, [P * (y - x), *pushes], LEFT, OPTIMAL)
+    assert W.equal(A * (y - x), 0, *FEASIBLE)
+    assert W.equal(G * (y - x), s - t, *SLACKS)
+    force = W.rule("r, with e", r, [P * e, *pushes])
+    rails, walls = W.rule("Ae", A * e, sp.S.Zero), W.rule("Ge", G * e, s - t)
+    curved = W.rule("P", P, M + mu)
+    gap, bend = T(ka) * t, [T(e) * P * e, -mu * T(e) * e]
+    crossed = [T(ka) * G * e, -T(lam) * G * e]
+    rails_push = [T(om) * A * e, -T(nu) * A * e]
+    links = (
+        Link(
+            [*bend, *rails_push, *crossed, gap],
+            "r, minus stationarity of x",
+            (force,),
+            trace=True,
+        ),
+        Link(
+            [*bend, T(ka) * s, -T(lam) * s, T(lam) * t],
+            "Ae = 0 and Ge = s - ŝ",
+            (rails, walls),
+        ),
+        Link(
+            [T(e) * M * e, T(ka) * s, T(lam) * t],
+            "λᵀs = 0, and P = μI + (P - μI)",
+            (COMPLEMENTARY, curved),
+        ),
     )
-    shift = W.rule("P", P, M + mu)
-    rules = (LEFT, OPTIMAL, *FEASIBLE, *SLACKS, COMPLEMENTARY, shift)
-    steps = nonnegative(
-        W, [T(r) * d, T(ka) * t, -mu * T(d) * d], terms, *rules,
-        name=r"r^{\mathsf T}e + \hat\lambda^{\mathsf T}\hat s - \mu\,e^{\mathsf T}e",
+    yield from chain(W, [T(r) * e, gap, -mu * T(e) * e], *links)
+    assert list(
+        nonnegative(
+            W, [T(e) * M * e, T(ka) * s, T(lam) * t],
+            (
+                square(W, e, Semidefinite(M, "P - μI is positive semidefinite")),
+                product(W, Nonnegative(ka, "λ̂ ≥ 0"), Nonnegative(s, "x is feasible")),
+                product(W, Nonnegative(lam, "λ ≥ 0"), Nonnegative(t, "x̂ is feasible")),
+            ),
+        )
     )  # fmt: skip
-    assert list(steps), "no term has a sign"
-    yield Step(
-        r"r^{\mathsf T}e + \hat\lambda^{\mathsf T}\hat s - \mu\,e^{\mathsf T}e",
-        r"e^{\mathsf T}(P-\mu I)\,e + \hat\lambda^{\mathsf T}s"
-        r" + \lambda^{\mathsf T}\hat s",
-        "stationarity of x, Ax = b = Ax̂, both slacks, complementary slackness",
-    )
 
 
 def assert_bound(i: Instance, at: Instance, curvature: sp.Expr) -> None:
