@@ -4,7 +4,11 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import (
+    convexity,
+    denoising,
+    qp,
+)  # their theorems register on import
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -21,6 +25,7 @@ __all__ = [
     "Record",
     "Step",
     "Theorem",
+    "convexity",
     "denoising",
     "derivation",
     "qp",
