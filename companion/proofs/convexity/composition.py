@@ -30,8 +30,8 @@ from companion.proofs.registry import Evidence, Step, theorem
 composition = theorem(
     "convex-composition",
     claim=(
-        "At z = (1-t)x + ty, the chord gap of h∘g is that of h at the values of g "
-        "plus h(μ) - h(g(z)) with μ = (1-t)g(x) + tg(y), where μ = g(z) if g is "
+        "At z = (1-t)x + ty, the chord gap of φ∘ψ is that of φ at the values of ψ "
+        "plus φ(δ) - φ(ψ(z)) with δ = (1-t)ψ(x) + tψ(y), where δ = ψ(z) if ψ is "
         "affine.  The chord gap of a weighted sum is the weighted sum of the gaps.  "
         "That of a maximum M equal to f at z is that of f plus "
         "(1-t)(M(x) - f(x)) + t(M(y) - f(y))."
@@ -45,15 +45,17 @@ def composed_gap() -> Iterator[Step]:
     ha, hb, hc, hm = W("ha hb hc hm")
     chord = [(1 - t) * ha, t * hb, -hc]
     terms = [
-        gap([(1 - t) * ha, t * hb, -hm], "h is convex"),
-        gap([hm, -hc], "h is nondecreasing and γ ≤ μ, as g is convex"),
+        gap([(1 - t) * ha, t * hb, -hm], "φ is convex"),
+        gap([hm, -hc], "φ is nondecreasing and γ ≤ δ, as ψ is convex"),
     ]
-    yield from shown(r"(1-t)h(\alpha) + th(\beta) - h(\gamma)", chord, terms)
+    yield from shown(
+        r"(1-t)\varphi(\alpha) + t\varphi(\beta) - \varphi(\gamma)", chord, terms
+    )
 
 
 @composition.check(Evidence.SYMBOLIC_ANY_SIZE)
 def affine_maps_sums_and_maxima() -> None:
-    # μ and γ agree for an affine g, so that h(μ) = h(γ): G z + k at the three points
+    # δ and γ agree for an affine ψ, so that φ(δ) = φ(γ): G z + k at the three points
     J, lam = W("J lam")
     mean = [(1 - t) * (J * x + lam), t * (J * y + lam)]
     assert W.equal(J * z + lam, mean, BETWEEN)
@@ -87,9 +89,9 @@ def assert_below_chords(f: Scalar) -> None:
             assert here >= 0, f"chord from {at[0]} to {other[0]}: {-here} too low"
 
 
-def outer(h: Scalar, inner: Scalar = lambda s: s * s - 1) -> Scalar:
-    """The composition h∘g, with g(s) = s² - 1 unless another is given."""
-    return lambda s: h(inner(s))
+def outer(phi: Scalar, inner: Scalar = lambda s: s * s - 1) -> Scalar:
+    """The composition φ∘ψ, with ψ(s) = s² - 1 unless another is given."""
+    return lambda s: phi(inner(s))
 
 
 @composition.check(Evidence.EXACT)
@@ -129,13 +131,13 @@ def difference() -> None:
     assert_below_chords(lambda s: s * s - 2 * abs(s))
 
 
-@composition.control(dropped="h nondecreasing: the square of s² - 1")
+@composition.control(dropped="φ nondecreasing: the square of s² - 1")
 def square_of_a_convex_function() -> None:
-    assert_below_chords(lambda s: s * s)  # h is convex
-    assert_below_chords(lambda s: s * s - 1)  # and so is g
+    assert_below_chords(lambda s: s * s)  # φ is convex
+    assert_below_chords(lambda s: s * s - 1)  # and so is ψ
     assert_below_chords(outer(lambda r: r * r))
 
 
-@composition.control(dropped="h convex: the cut min(r, 1), nondecreasing")
+@composition.control(dropped="φ convex: the cut min(r, 1), nondecreasing")
 def capped() -> None:
     assert_below_chords(outer(lambda r: min(r, Fraction(1))))

@@ -18,16 +18,16 @@ from companion.proofs.convexity.signed import T, W, gap, shown
 from companion.proofs.registry import Evidence, Step, require, theorem
 from companion.reference import qp
 
-J, R, lam, g, z = W("J R lam normal z")
+J, R, lam, u, z = W("J R lam normal z")
 
 # -------------------------------------------------------- normal-cone-optimality
 normal_cone = theorem(
     "normal-cone-optimality",
     claim=(
         "f(y) - f(x) is the gap of the tangent plus ∇f(x)ᵀ(y-x).  If G_I has a right "
-        "inverse R and g vanishes on the null space of G_I, then g = G_Iᵀ(Rᵀg), where "
-        "the entry i of Rᵀg is -gᵀd for the direction d = -Re_i, with G_I d = -e_i; "
-        "and the weights of G_Iᵀλ are λ."
+        "inverse R and u is orthogonal to the null space of G_I, then u = G_Iᵀ(Rᵀu), "
+        "where the entry i of Rᵀu is -uᵀd for the direction d = -Re_i, with "
+        "G_I d = -e_i; and the weights of G_Iᵀλ are λ."
     ),
     source="rockafellar1970convex",
     implements=(qp.solve,),
@@ -42,13 +42,13 @@ def optimal_against_every_direction() -> Iterator[Step]:
         gap([T(d) * (y - x)], "-∇f(x) is a normal at x, and y is in the set"),
     ]
     yield from shown("f(y) - f(x)", [fy, -fx], terms)
-    along, across = T(J) * (T(R) * g), T(1 - R * J) * g
-    assert W.equal(g, [along, across]), "not a splitting of g"
+    along, across = T(J) * (T(R) * u), T(1 - R * J) * u
+    assert W.equal(u, [along, across]), "not a splitting of u"
     yield Step(
-        W.latex(g),
-        rf"{W.latex(along)} + (I - R\,G_I)^{{\mathsf T}}\,{W.latex(g)}",
+        W.latex(u),
+        rf"{W.latex(along)} + (I - R\,G_I)^{{\mathsf T}}\,{W.latex(u)}",
         "add and subtract. The second term is zero: I - R G_I maps into the null space "
-        "of G_I, and g is orthogonal to it",
+        "of G_I, and u is orthogonal to it",
     )
 
 

@@ -21,9 +21,10 @@ SCALARS = "fx fy fz fp fq ha hb hc hm a b c e"
 VECTORS = "x y z v w p q r s g d xp xq normal"
 NAMES = {
     "fx": "f(x)", "fy": "f(y)", "fz": "f(z)", "fp": "f(x_p)", "fq": "f(x_q)",
-    "ha": r"h(\alpha)", "hb": r"h(\beta)", "hc": r"h(\gamma)", "hm": r"h(\mu)",
+    "ha": r"\varphi(\alpha)", "hb": r"\varphi(\beta)",
+    "hc": r"\varphi(\gamma)", "hm": r"\varphi(\delta)",
     "a": r"\alpha", "b": r"\beta", "c": r"\gamma", "e": "r(t)",
-    "g": r"\nabla f(z)", "d": r"\nabla f(x)", "xp": "x_p", "xq": "x_q", "normal": "g",
+    "g": r"\nabla f(z)", "d": r"\nabla f(x)", "xp": "x_p", "xq": "x_q", "normal": "u",
     "J": "G_I", "c0": "c", "lam": r"\lambda",
 }  # fmt: skip
 W = alphabet(
