@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
+Array = np.ndarray
 
-def box(v: np.ndarray, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+
+def box(v: Array, low: Array | float, high: Array | float) -> Array:
     """Nearest point of {z : low ≤ z ≤ high}: each entry is clipped by itself."""
     return np.minimum(np.maximum(v, low), high)
 
 
-def halfspace(v: np.ndarray, a: np.ndarray, b: float) -> np.ndarray:
+def halfspace(v: Array, a: Array, b: float) -> Array:
     """Nearest point of {z : aᵀz ≤ b}: step back along a by what is too much.
 
     Raises ValueError if a is zero.
@@ -25,7 +27,7 @@ def halfspace(v: np.ndarray, a: np.ndarray, b: float) -> np.ndarray:
     return v - max(a @ v - b, 0.0) / squared * a
 
 
-def affine(v: np.ndarray, A: np.ndarray, b: np.ndarray) -> np.ndarray:
+def affine(v: Array, A: Array, b: Array) -> Array:
     """Nearest point of {z : Az = b}: a step in the range of Aᵀ.
 
     The rows of A may depend on each other, as long as Az = b has a solution.
@@ -33,7 +35,7 @@ def affine(v: np.ndarray, A: np.ndarray, b: np.ndarray) -> np.ndarray:
     return v - np.linalg.lstsq(A, A @ v - b, rcond=None)[0]
 
 
-def ball(v: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+def ball(v: Array, centre: Array, radius: float) -> Array:
     """Nearest point of {z : ‖z - centre‖ ≤ radius}: shorten what is too long.
 
     Raises ValueError if the radius is negative.
@@ -42,5 +44,5 @@ def ball(v: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
         msg = f"radius: expected a nonnegative number, got {radius}"
         raise ValueError(msg)
     away = v - centre
-    length = np.linalg.norm(away)
-    return centre + away * min(1.0, radius / length) if length > 0 else centre + away
+    length = max(float(np.linalg.norm(away)), radius)
+    return centre + away * (radius / length) if length > 0 else centre + away

@@ -47,7 +47,7 @@ def chord_and_tangent(graph: Line, ends: Line, touch: Line, gaps: Line) -> Figur
     `ends` are the two points of the chord, `touch` two points of the tangent, the first
     where it touches; `gaps` holds the place of each arrow and, row by row, its ends.
     """
-    figure, (axes,) = panels(1, (6.2, 3.7))
+    figure, (axes,) = panels(1, (5.4, 3.5))
     axes.fill_between(*graph, graph[1].max(), color=GREY, alpha=0.12, linewidth=0)
     axes.plot(*graph, color=INK, linewidth=2.2)
     axes.plot(*ends, "o-", color=BLUE, linewidth=2)
@@ -70,7 +70,7 @@ def chord_and_tangent(graph: Line, ends: Line, touch: Line, gaps: Line) -> Figur
     _along(axes, ends, "chord", BLUE, above=True)
     _along(axes, touch, "tangent", RED, above=False)
     place = 0.9 * graph[0][0] + 0.1 * graph[0][-1]
-    axes.text(place, 0.93 * graph[1].max(), "epigraph", color=INK, fontsize=12)
+    axes.text(place, 0.88 * graph[1].max(), "epigraph", color=INK, fontsize=12)
     axes.set(xlabel="x", xlim=(graph[0][0], graph[0][-1]))
     _open(axes)
     return figure
@@ -78,7 +78,7 @@ def chord_and_tangent(graph: Line, ends: Line, touch: Line, gaps: Line) -> Figur
 
 def chords(graphs: Mapping[str, tuple[Line, Line]]) -> Figure:
     """One panel for each named graph, with a chord: red where it runs below."""
-    figure, places = panels(len(graphs), (6.4, 2.9))
+    figure, places = panels(len(graphs), (5.6, 2.8))
     for axes, (name, (graph, ends)) in zip(places, graphs.items(), strict=True):
         height = np.interp(graph[0], *ends)
         inside = (graph[0] >= ends[0][0]) & (graph[0] <= ends[0][1])
@@ -97,11 +97,11 @@ def chords(graphs: Mapping[str, tuple[Line, Line]]) -> Figure:
 
 def wells(graphs: Mapping[str, tuple[Line, list[Line]]]) -> Figure:
     """One panel for each named graph, with the paths of descents as dots on it."""
-    figure, places = panels(len(graphs), (6.4, 3.0))
+    figure, places = panels(len(graphs), (5.6, 2.9))
     for axes, (name, (graph, paths)) in zip(places, graphs.items(), strict=True):
         axes.plot(*graph, color=INK, linewidth=2.2)
         for path, colour, size in zip(paths, (BLUE, RED), (13, 7), strict=False):
-            axes.plot(*path, "o-", color=colour, markersize=4, linewidth=1)
+            axes.plot(*path, "o", color=colour, markersize=4)
             axes.plot(path[0][-1], path[1][-1], "o", color=colour, markersize=size)
         axes.set_title(name, fontsize=11)
         axes.set(xlabel="x")
@@ -111,7 +111,7 @@ def wells(graphs: Mapping[str, tuple[Line, list[Line]]]) -> Figure:
 
 def ramps(across: Array, answers: Mapping[str, Array]) -> Figure:
     """Named answers to a linear datum q; the last one jumps, and is drawn in red."""
-    figure, (axes,) = panels(1, (6.2, 3.0))
+    figure, (axes,) = panels(1, (5.4, 2.9))
     *smooth, (name, values) = answers.items()
     cut = int(np.argmax(np.abs(np.diff(values)))) + 1
     for part in (slice(0, cut), slice(cut, None)):

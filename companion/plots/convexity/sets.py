@@ -55,7 +55,7 @@ def _sector(at: Array, arrows: Array) -> Array:
 
 def segments(shapes: Mapping[str, tuple[Sequence[Array], Array, Array]]) -> Figure:
     """Named shapes, each with a segment: its points, and which of them are inside."""
-    figure, places = panels(len(shapes), (6.4, 2.5))
+    figure, places = panels(len(shapes), (5.6, 2.2))
     for axes, (name, (parts, points, inside)) in zip(
         places, shapes.items(), strict=True
     ):
@@ -72,7 +72,7 @@ def segments(shapes: Mapping[str, tuple[Sequence[Array], Array, Array]]) -> Figu
 
 def nearest(shapes: Mapping[str, tuple[Array, Array, Array]]) -> Figure:
     """Named shapes, each with two points (blue, red) and arrows to the nearest ones."""
-    figure, places = panels(len(shapes), (6.4, 3.2))
+    figure, places = panels(len(shapes), (5.6, 2.9))
     for axes, (name, (corners, points, found)) in zip(
         places, shapes.items(), strict=True
     ):
@@ -93,7 +93,7 @@ def normals(
     found: Array,
 ) -> Figure:
     """A polygon, named cones of normals (place, two arrows), and rays of projection."""
-    figure, (axes,) = panels(1, (6.2, 4.6))
+    figure, (axes,) = panels(1, (5.6, 4.3))
     _fill(axes, corners, BLUE, alpha=0.3, edge=True)
     for name, at, arrows in wedges:
         _fill(axes, _sector(at, arrows), RED, alpha=0.22, edge=False)
@@ -112,7 +112,7 @@ def normals(
 
 def split(cone: Array, polar: Array, cases: Array) -> Figure:
     """A cone, its polar, and for each case v, p and r the two arrows that add to v."""
-    figure, places = panels(len(cases), (6.4, 3.3))
+    figure, places = panels(len(cases), (5.6, 3.0))
     reach = 1.25 * np.abs(cases).max()
     for axes, (v, p, r) in zip(places, cases, strict=True):
         for rays, colour, name in ((cone, BLUE, "K"), (polar, RED, "K°")):
@@ -136,7 +136,7 @@ def split(cone: Array, polar: Array, cases: Array) -> Figure:
 
 def displacements(clouds: Mapping[str, Array]) -> Figure:
     """Moves of nearest points, turned and scaled so that v - w is the arrow (1, 0)."""
-    figure, (axes,) = panels(1, (6.2, 4.6))
+    figure, (axes,) = panels(1, (5.4, 4.0))
     axes.add_patch(Circle((0.5, 0), 0.5, facecolor=BLUE, alpha=0.15, edgecolor="none"))
     axes.add_patch(Circle((0, 0), 1, facecolor="none", edgecolor=GREY, linestyle="--"))
     for (name, cloud), colour, layer in zip(
@@ -170,13 +170,15 @@ def orbit(
         go.Frame(data=_moving(v, p, wedge), name=str(i), traces=[2, 3])
         for i, (v, p, wedge) in enumerate(zip(points, found, wedges, strict=True))
     ]
+    instant = {"duration": 0}
     steps = [
         {
             "label": name,
+            "value": frame.name,  # unique, as Plotly finds the step by it
             "method": "animate",
             "args": [
                 [frame.name],
-                {"mode": "immediate", "frame": {"duration": 0, "redraw": True}},
+                {"mode": "immediate", "frame": instant, "transition": instant},
             ],
         }
         for frame, name in zip(frames, names, strict=True)
@@ -189,9 +191,9 @@ def orbit(
         sliders=[{"steps": steps, "ticklen": 0, "font": {"color": blank},
                   "currentvalue": {"prefix": "", "font": {"color": INK}}}],
         paper_bgcolor=blank, plot_bgcolor=blank, font={"color": INK},
-        showlegend=False, height=460, margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        xaxis={"visible": False, "range": [-3.2, 6.4]},
-        yaxis={"visible": False, "scaleanchor": "x", "range": [-3.2, 5.2]},
+        showlegend=False, height=430, margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        xaxis={"visible": False, "range": [-2.4, 5.8]},
+        yaxis={"visible": False, "scaleanchor": "x", "range": [-2.2, 4.8]},
     )  # fmt: skip
     return figure
 

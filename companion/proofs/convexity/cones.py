@@ -89,7 +89,7 @@ def by_walls(arrow: Point, at: Point) -> bool:
     M = sp.Matrix([[sp.Rational(c) for c in row] for row in rows])
     target = sp.Matrix([sp.Rational(c) for c in arrow])
     weights = (M * M.T).inv() * M * target
-    return M.T * weights == target and min(weights) >= 0
+    return bool(M.T * weights == target and min(weights) >= 0)
 
 
 Test = Callable[[Point, Point], bool]

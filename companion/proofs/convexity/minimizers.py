@@ -14,8 +14,9 @@ from companion.problems import QP
 from companion.proofs.convexity import instances
 from companion.proofs.convexity.functions import BETWEEN, CHORD, fx, fy, fz, x, y, z
 from companion.proofs.convexity.instances import Fraction, Point
-from companion.proofs.convexity.signed import HALF, T, W, gap, mu, shown, square, t
+from companion.proofs.convexity.signed import HALF, TWO, T, W, gap, mu, shown, square, t
 from companion.proofs.registry import Evidence, Step, require, theorem
+from companion.proofs.words import Rule
 from companion.reference import qp
 
 # -------------------------------------------------------------- local-is-global
@@ -146,16 +147,25 @@ def lipschitz_in_the_linear_term() -> Iterator[Step]:
     yield from shown(name, growth, terms)
     # two linear terms p and q, over one set
     p, q, XP, XQ, FP, FQ = W("p q xp xq fp fq")
+    pp, pq, qp_, qq = W("pp pq qp qq")
+    values = (
+        (pp, [FP, T(p) * XP]), (pq, [FQ, T(p) * XQ]),
+        (qp_, [FP, T(q) * XP]), (qq, [FQ, T(q) * XQ]),
+    )  # fmt: skip
+    name = "F_p(x) = f(x) + pᵀx and F_q(x) = f(x) + qᵀx"
+    objectives = Rule(
+        name, tuple(pair for F, sum_ in values for pair in W.rule(name, F, sum_).pairs)
+    )
     far = HALF * mu * T(XQ - XP) * (XQ - XP)
-    at_p = [FQ, T(p) * XQ, -FP, -T(p) * XP, -far]
-    at_q = [FP, T(q) * XP, -FQ, -T(q) * XQ, -far]
     difference = [T(p - q) * (p - q), -(mu**2) * T(XP - XQ) * (XP - XQ)]
     terms = [
         square([p, -q, mu * (XP - XQ)]),
-        gap(at_p, "the objective with p grows from x_p", 2 * mu),
-        gap(at_q, "the objective with q grows from x_q", 2 * mu),
+        gap([pq, -pp, -far], "F_p grows from x_p, and F_q from x_q", TWO * mu),
+        gap([qp_, -qq, -far], "F_p grows from x_p, and F_q from x_q", TWO * mu),
     ]
-    yield from shown(r"\|p-q\|^2 - \mu^2\|x_p-x_q\|^2", difference, terms)
+    yield from shown(
+        r"\|p-q\|^2 - \mu^2\|x_p-x_q\|^2", difference, terms, objectives
+    )  # fmt: skip
 
 
 @strongly_convex.check(Evidence.SYMBOLIC_ANY_SIZE)

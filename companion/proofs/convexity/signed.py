@@ -17,10 +17,11 @@ from companion.proofs.inequalities import Nonnegative, Semidefinite, Term
 from companion.proofs.registry import Step
 from companion.proofs.words import Rule, alphabet
 
-SCALARS = "fx fy fz fp fq ha hb hc hm a b c e"
+SCALARS = "fx fy fz fp fq pp pq qp qq ha hb hc hm a b c e"
 VECTORS = "x y z v w p q r s g d xp xq normal"
 NAMES = {
     "fx": "f(x)", "fy": "f(y)", "fz": "f(z)", "fp": "f(x_p)", "fq": "f(x_q)",
+    "pp": "F_p(x_p)", "pq": "F_p(x_q)", "qp": "F_q(x_p)", "qq": "F_q(x_q)",
     "ha": r"\varphi(\alpha)", "hb": r"\varphi(\beta)",
     "hc": r"\varphi(\gamma)", "hm": r"\varphi(\delta)",
     "a": r"\alpha", "b": r"\beta", "c": r"\gamma", "e": "r(t)",
@@ -125,4 +126,5 @@ def shown(
     reasons = "; ".join(dict.fromkeys(term.hypothesis for term in plain))
     right = " + ".join(term.latex for term in terms)
     each = "Each term is nonnegative" if len(terms) > 1 else "Nonnegative"
-    yield Step(name, right, f"{identity.rule}. {each}: {reasons}")
+    rule = "Expand" if identity.rule == "expansion" else identity.rule
+    yield Step(name, right, f"{rule}. {each}: {reasons}")
