@@ -4,7 +4,12 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, kkt, qp  # their theorems register on import
+from companion.proofs import (  # their theorems register on import
+    convexity,
+    denoising,
+    kkt,
+    qp,
+)
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -21,6 +26,7 @@ __all__ = [
     "Record",
     "Step",
     "Theorem",
+    "convexity",
     "denoising",
     "derivation",
     "kkt",
