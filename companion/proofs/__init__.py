@@ -4,7 +4,7 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import argmin, denoising, qp  # their theorems register on import
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "Step",
     "Theorem",
+    "argmin",
     "denoising",
     "derivation",
     "qp",
