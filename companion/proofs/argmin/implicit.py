@@ -5,7 +5,8 @@ Chapter: argmin-differentiation.md.  Theorems: implicit-function, residual-resca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -182,7 +183,7 @@ def weight_cancels() -> Iterator[Step]:
 Weighted = tuple[Matrix, Matrix, Matrix, Matrix]  # (WF)_x, (WF)_θ, F_x, F_θ
 
 
-def weighted(W_: Matrix, F_: Matrix, at: dict[sp.Symbol, sp.Rational]) -> Weighted:
+def weighted(W_: Matrix, F_: Matrix, at: Mapping[sp.Symbol, Any]) -> Weighted:
     """Exact derivatives of WF and of F in x = (x1, x2) and θ = (p1, p2)."""
     both = (W_ * F_, F_)
     unknowns = [s for s in (x1, x2) if F_.has(s)]
