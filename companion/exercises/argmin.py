@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from companion.exercises import Answer, Exercise
 
@@ -31,7 +30,8 @@ def _first(
     for slip, meaning in slips:
         if not _far(got, slip):
             return meaning
-    return f"Expected shape {np.shape(want)} and other values; test by Taylor order."
+    shape = np.asarray(want).shape
+    return f"Expected shape {shape} and other values; test by Taylor order."
 
 
 def _source(head: str, *lines: str) -> str:

@@ -30,10 +30,11 @@ def _panels(
     return figure, axes
 
 
-def _note(axes: Any, at: tuple[Any, Any], text: str, colour: str = INK) -> None:
-    axes.annotate(
-        text, at, xytext=(4, 4), textcoords="offset points", color=colour, fontsize=9
-    )
+def _note(
+    axes: Any, at: tuple[Any, Any], text: str, colour: str = INK, below: int = 0
+) -> None:
+    place = {"xytext": (4, 4 - below), "textcoords": "offset points"}
+    axes.annotate(text, at, **place, color=colour, fontsize=9)
 
 
 def wrong_sign(steps: Array, slopes: Array, true: float, at: int) -> Figure:
@@ -68,13 +69,13 @@ def valley(theta: Array, x: Array, gap: Array, curve: Array, tangent: tuple) -> 
     """
     figure, axes = _panels(1, width=6.4, height=3.8)
     shade = np.sqrt(gap)
-    axes.contourf(theta, x, shade, 14, cmap="Blues_r", alpha=0.55)
+    axes.contourf(theta, x, shade, 14, cmap="Blues_r", alpha=0.4)
     axes.contour(theta, x, shade, 7, colors=GREY, linewidths=0.5)
     axes.plot(theta, curve, color=RED, linewidth=2.4)
     at, height, slope = tangent
     reach = np.array([-1.0, 1.0]) * 2 * HALF_TANGENT
-    axes.plot(at + reach, height + slope * reach, "--", color=INK, linewidth=2)
-    axes.plot([at], [height], "o", color=RED, markersize=9, markeredgecolor="white")
+    axes.plot(at + reach, height + slope * reach, "--", color=GREEN, linewidth=2.8)
+    axes.plot([at], [height], "o", color=RED, markersize=9)
     axes.axvline(at, color=INK, linewidth=1, linestyle=":")
     axes.set(xlabel="parameter θ", ylabel="variable x", ylim=(x.min(), x.max()))
     return figure
@@ -112,7 +113,8 @@ def quartic(
         right.plot(at + reach, height + slope * reach, color=INK, linewidth=2.6)
         right.plot([at], [height], "o", color=colour, markersize=8)
         place = np.searchsorted(theta, 0.72 * theta[-1])
-        _note(right, (theta[place], branch[place]), name, colour)
+        below = 18 if "maximum" in name else 0
+        _note(right, (theta[place], branch[place]), name, colour, below)
     left.set(xlabel="x", ylabel=f"f(x, {tangents[0, 0]:.0f})")
     right.set(xlabel="θ", ylabel="stationary x")
     return figure
@@ -130,7 +132,7 @@ def envelope(theta: Array, family: Array, value: Array, tangent: tuple) -> Figur
     axes.plot(theta, touching, color=RED, linewidth=1.8)
     axes.plot([at], [height], "o", color=RED, markersize=8)
     axes.annotate(
-        "V", (theta[30], value[30]), xytext=(-4, -16), textcoords="offset points",
+        "V", (theta[len(theta) // 10], value[len(theta) // 10]), xytext=(-4, -16), textcoords="offset points",
         color=BLUE, fontsize=11,
     )  # fmt: skip
     low, high = value.min(), value.max()
@@ -161,27 +163,25 @@ def constrained(
 ) -> Figure:
     """Level sets, the line Ax = b, where the minimizer goes, and claimed velocities.
 
-    `row` is (A, b); `path` has the minimizers for growing θ, the middle one now.
+    `row` is (A, b); `path` has the minimizers for growing θ, the middle one now.  The
+    arrows are, in this order, the right one, the projected one and the free one.
     """
-    figure, axes = _panels(1, width=5.6, height=4.4)
-    axes.contour(line, line, levels, 12, colors=GREY, linewidths=0.6)
+    figure, axes = _panels(1, width=5.8, height=4.6)
+    axes.contour(line, line, levels, 14, colors=GREY, linewidths=0.6)
     A, b = row
     axes.plot(line, (b - A[0] * line) / A[1], color=BLUE, linewidth=2)
-    axes.plot(*path.T, color=GREEN, linewidth=6, alpha=0.45)
+    axes.plot(*path.T, color=GREEN, linewidth=8, alpha=0.4)
     now = path[len(path) // 2]
-    for (name, arrow), colour in zip(arrows.items(), (GREEN, RED, GREY), strict=False):
+    feet = now + np.stack(list(arrows.values())[1:])
+    axes.plot(*feet.T, ":", color=INK, linewidth=1.6)
+    for (name, arrow), colour in zip(arrows.items(), (GREEN, RED, INK), strict=True):
+        style = {"arrowstyle": "-|>", "color": colour, "mutation_scale": 20}
+        axes.annotate("", now + arrow, now, arrowprops={**style, "linewidth": 2.6})
         axes.annotate(
-            "", now + arrow, now,
-            arrowprops={
-                "arrowstyle": "-|>", "color": colour, "linewidth": 2.4,
-                "mutation_scale": 18,
-            },
+            name, now + arrow, xytext=(8, 2), textcoords="offset points",
+            color=colour, fontsize=10,
         )  # fmt: skip
-        axes.annotate(
-            name, now + arrow, xytext=(6, 6), textcoords="offset points",
-            color=colour, fontsize=9,
-        )  # fmt: skip
-    axes.plot(*now, "o", color=INK, markersize=8)
+    axes.plot(*now, "o", color=BLUE, markersize=9)
     axes.set(xlabel="x₁", ylabel="x₂", aspect="equal")
     axes.set(xlim=(line[0], line[-1]), ylim=(line[0], line[-1]))
     return figure
