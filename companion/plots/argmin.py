@@ -131,10 +131,8 @@ def envelope(theta: Array, family: Array, value: Array, tangent: tuple) -> Figur
     axes.plot(theta, value, color=BLUE, linewidth=3.4)
     axes.plot(theta, touching, color=RED, linewidth=1.8)
     axes.plot([at], [height], "o", color=RED, markersize=8)
-    axes.annotate(
-        "V", (theta[len(theta) // 10], value[len(theta) // 10]), xytext=(-4, -16), textcoords="offset points",
-        color=BLUE, fontsize=11,
-    )  # fmt: skip
+    tenth = len(theta) // 10
+    _note(axes, (theta[tenth], value[tenth]), "V", BLUE, 22)
     low, high = value.min(), value.max()
     axes.set(xlabel="θ", ylabel="value", ylim=(low - 0.3, high + 0.9))
     return figure

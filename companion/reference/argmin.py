@@ -26,8 +26,8 @@ Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Equation(NamedTuple):
     """F(x, θ) = 0 with its partial derivatives, n×n in x and n×k in θ.
 
-    For a minimizer F is the gradient of f in x, Fx its Hessian H and Ftheta the mixed
-    derivatives B.
+    For a minimizer F is the gradient of f in x, Fx its Hessian H, and
+    Ftheta the mixed derivatives B.
     """
 
     F: Function
@@ -54,23 +54,23 @@ class Constraints(NamedTuple):
 
 
 def newton(equation: Equation, x: np.ndarray, theta: np.ndarray) -> Root:
-    """A root in x by Newton's method; each step is halved until the residual falls.
+    """A root by Newton's method; steps are halved until F falls.
 
     The residual says whether a root was found.  LinAlgError if an Fx is singular.
     """
     r = equation.F(x, theta)
-    size = first = float(np.linalg.norm(r))
+    size = first = _size(r)
     for steps in range(MAX_STEPS):
         if size <= TOLERANCE * max(1.0, first):
             return Root(x, size, steps)
         step, t = np.linalg.solve(equation.Fx(x, theta), -r), 1.0
-        while np.linalg.norm(equation.F(x + t * step, theta)) > (1 - t / 4) * size:
+        while _size(equation.F(x + t * step, theta)) > (1 - t / 4) * size:
             t /= 2
             if t < LEAST_STEP:  # at rounding, or stuck
                 return Root(x, size, steps)
         x = x + t * step
         r = equation.F(x, theta)
-        size = float(np.linalg.norm(r))
+        size = _size(r)
     return Root(x, size, MAX_STEPS)
 
 
@@ -80,7 +80,7 @@ def jacobian(Fx: np.ndarray, Ftheta: np.ndarray) -> np.ndarray:
 
 
 def vjp(Fx: np.ndarray, Ftheta: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The gradient in θ of a loss with gradient g at the root: one transposed solve."""
+    """The gradient in θ of a loss whose gradient at the root is g."""
     return -Ftheta.T @ np.linalg.solve(Fx.T, g)
 
 
@@ -100,7 +100,7 @@ def null_space(A: np.ndarray) -> np.ndarray:
 
 
 def equality_jacobian(H: np.ndarray, B: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """The derivative −Z(ZᵀHZ)⁻¹ZᵀB under Ax = b, where the columns of Z span null(A).
+    """The derivative −Z(ZᵀHZ)⁻¹ZᵀB under Ax = b; Z spans null(A).
 
     Needs curvature on null(A) only: H itself may be singular.
     """
@@ -117,7 +117,7 @@ def schur_jacobian(H: np.ndarray, B: np.ndarray, A: np.ndarray) -> np.ndarray:
 def barrier_jacobian(
     t: float, H: np.ndarray, B: np.ndarray, c: Constraints
 ) -> np.ndarray:
-    """The derivative of the minimizer of t·f − Σ log(−h_i), at a point with h < 0."""
+    """The derivative of the minimizer of t·f − Σ log(−h_i), h < 0."""
     w = -1 / c.h  # positive inside
     J, E = w[:, None] * c.x, w[:, None] * c.theta
     Fx = t * H + J.T @ J + np.einsum("i,ijk->jk", w, c.xx)
@@ -153,3 +153,7 @@ def neumann(Tx: np.ndarray, Ttheta: np.ndarray, terms: int) -> np.ndarray:
     for _ in range(terms):
         total = Ttheta + Tx @ total
     return total
+
+
+def _size(r: np.ndarray) -> float:
+    return float(np.linalg.norm(r))

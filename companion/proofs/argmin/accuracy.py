@@ -60,6 +60,7 @@ def resolvent() -> Iterator[Step]:
             "A and Â are invertible",
             (EXACT_, NEARBY),
         ),
+        name=r"J-\hat J",
     )
     closed = R * (N - M) + R * (Y - X) * S * M
     assert W.equal([R * N, -R * M, R * Y * S * M, -R * X * S * M], closed)

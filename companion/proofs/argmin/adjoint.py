@@ -36,7 +36,7 @@ def loss_moves() -> Iterator[Step]:
     yield from chain(
         W,
         T(g) * dx,
-        Link([T(w) * X * dx], "F_xᵀw = g", (ADJOINT,)),
+        Link([T(w) * X * dx], "Fₓᵀw = g", (ADJOINT,)),
         Link(final, "the differential of F(x, θ) = 0", (MOVES,)),
         name=r"\mathrm{d}\ell",
     )

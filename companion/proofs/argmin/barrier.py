@@ -24,7 +24,7 @@ W = alphabet(
         "c": "w",
         "e": r"\mathbf 1",
         "t": r"\theta",
-        "L": "D(w)",
+        "L": "D(w)^2",
         "K": r"M",
         "N": r"N",
         "S": r"\Phi^{-1}",
@@ -38,7 +38,7 @@ W = alphabet(
     B="n k",
     J="m n",
     E="m k",
-    L="m m symmetric",  # D(w)
+    L="m m symmetric",  # D(w)²
     K="n n symmetric",  # M = Σ w_i h_i,xx
     N="n k",  # Σ w_i h_i,xθ
     S="n n symmetric",
@@ -48,7 +48,7 @@ g, G, c, H, B, J, E, L, K, N, S = W("g G c H B J E L K N S")
 dx, dt, dg, dG, dc = W("dx dt dg dG dc")
 SHARP = sp.Symbol("t", positive=True)
 MOVES = W.rule("the chain rule for f_x", dg, [H * dx, B * dt])
-WEIGHTS = W.rule("d(-1/h) = dh/h²", dc, [L * L * J * dx, L * L * E * dt])
+WEIGHTS = W.rule("d(-1/h) = dh/h²", dc, [L * J * dx, L * E * dt])
 BENDS = W.rule("Σ w_i d(∇h_i)", T(dG) * c, [K * dx, N * dt])
 ROWS = W.rule("G is D_xh", G, J)
 
@@ -71,8 +71,8 @@ log_barrier = theorem(
 @log_barrier.derivation
 def barrier_moves() -> Iterator[Step]:
     first = [SHARP * dg, T(dG) * c, T(G) * dc]
-    in_x = [SHARP * H * dx, T(J) * L * L * J * dx, K * dx]
-    in_t = [SHARP * B * dt, T(J) * L * L * E * dt, N * dt]
+    in_x = [SHARP * H * dx, T(J) * L * J * dx, K * dx]
+    in_t = [SHARP * B * dt, T(J) * L * E * dt, N * dt]
     yield from chain(
         W,
         W.d(SHARP * g + T(G) * c),
@@ -88,7 +88,7 @@ def barrier_moves() -> Iterator[Step]:
     moved = W.rule(
         "stationary",
         H * dx,
-        [-(T(J) * L * L * J * dx + K * dx + sum(in_t)) / SHARP],
+        [-(T(J) * L * J * dx + K * dx + sum(in_t)) / SHARP],
     )
     assert W.equal(S * sum(in_x), -S * sum(in_t), moved), "not solved for dx"
     yield Step(

@@ -61,9 +61,9 @@ T, d = W.T, W.d
 X, N, R, V, F, g, w, H, G, B = W("X N R V F g w H G B")
 dx, dt, dF, x, t = W("dx dt dF x t")
 
-INVERSE = W.inverse("F_x is invertible", X, R)
+INVERSE = W.inverse("Fₓ is invertible", X, R)
 HESSIAN = W.inverse("H is invertible", H, G)
 MOVES = W.rule("the differential of F(x, θ) = 0", X * dx, -N * dt)
-STATIONARY_MOVES = W.rule("the differential of f_x = 0", H * dx, -B * dt)
+STATIONARY_MOVES = W.rule("the differential of fₓ = 0", H * dx, -B * dt)
 ROOT = W.rule("F = 0", F, sp.S.Zero)
-ADJOINT = W.rule("F_xᵀw = g", g, T(X) * w)
+ADJOINT = W.rule("Fₓᵀw = g", g, T(X) * w)

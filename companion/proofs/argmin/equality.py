@@ -50,7 +50,7 @@ def null_space_form() -> Iterator[Step]:
         Link([Z * Y * T(Z) * H * Z * du], "ZᵀHZ is invertible", (CURVED,)),
         Link(
             [-Z * Y * T(Z) * B * dt, -Z * Y * T(Z) * T(A) * dnu],
-            "f_x + Aᵀν = 0, differentiated",
+            "fₓ + Aᵀν = 0, differentiated",
             (moves,),
         ),
         Link([-Z * Y * T(Z) * B * dt], "AZ = 0", (TANGENT,)),

@@ -62,7 +62,7 @@ def fixed_point_moves() -> Iterator[Step]:
     yield from chain(
         W,
         dx,
-        Link([R * dx, -R * K * dx], "I - T_x is invertible", (inverse,)),
+        Link([R * dx, -R * K * dx], "I − Tₓ is invertible", (inverse,)),
         Link([R * U * dt], "x = T(x, θ), differentiated", (moves,)),
         name=r"\mathrm{d}x",
     )
@@ -170,5 +170,5 @@ def transposed() -> None:
 )
 def series_that_diverges() -> None:
     Tx = Matrix([[2]])
-    require(full(Tx, sp.ones(1, 1)) == Matrix([[-1]]), "I - T_x is invertible")
+    require(full(Tx, sp.ones(1, 1)) == Matrix([[-1]]), "I − Tₓ is invertible")
     assert_fixed_point(series, Tx)

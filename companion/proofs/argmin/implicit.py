@@ -62,7 +62,7 @@ def differentiated() -> Iterator[Step]:
     yield from chain(
         W,
         dx,
-        Link([R * X * dx], "F_x is invertible", (INVERSE,)),
+        Link([R * X * dx], "Fₓ is invertible", (INVERSE,)),
         Link([-R * N * dt], "the differential of F(x, θ) = 0", (MOVES,)),
     )
 

@@ -52,7 +52,7 @@ unconstrained_argmin = theorem(
 
 @unconstrained_argmin.derivation
 def stationary_point_moves() -> Iterator[Step]:
-    moves = Link([-G * B * dt], "the differential of f_x = 0", (STATIONARY_MOVES,))
+    moves = Link([-G * B * dt], "the differential of fₓ = 0", (STATIONARY_MOVES,))
     yield from chain(W, dx, Link([G * H * dx], "H is invertible", (HESSIAN,)), moves)
 
 
@@ -158,7 +158,7 @@ def value_moves() -> Iterator[Step]:
         W,
         T(e) * dx + T(a) * dt,
         Link([T(e) * dx, T(a) * dt], "the chain rule"),
-        Link([T(a) * dt], "f_x = 0 at the minimizer", (stationary,)),
+        Link([T(a) * dt], "fₓ = 0 at the minimizer", (stationary,)),
         name=r"\mathrm{d}V",
     )
     # dx = -H⁻¹B dθ is theorem unconstrained-argmin
@@ -167,7 +167,7 @@ def value_moves() -> Iterator[Step]:
         W,
         T(B) * dx + C * dt,
         Link([C * dt, T(B) * dx], "the chain rule"),
-        Link([C * dt, -T(B) * G * B * dt], "unconstrained-argmin", (moves,)),
+        Link([C * dt, -T(B) * G * B * dt], "the derivative of an argmin", (moves,)),
         name=r"\mathrm{d}(\nabla V)",
     )
 

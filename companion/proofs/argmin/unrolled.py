@@ -21,7 +21,7 @@ W = alphabet(
     constant="P G B L J",
     latex={
         "G": "P^{-1}",
-        "L": r"(I-\alpha P)^k",
+        "L": "M^k",
         "J": "J_k",
         "t": r"\theta",
         "x": "x_k",
@@ -56,14 +56,14 @@ unrolled_descent = theorem(
 
 @unrolled_descent.derivation
 def one_more_step() -> Iterator[Step]:
-    moved = W.rule("J_k is the derivative of x_k", dx, J * dt)
+    moved = W.rule("Jₖ is the derivative of xₖ", dx, J * dt)
     yield from chain(
         W,
         W.d(x - RATE * P * x - RATE * B * t),
         Link([dx, -RATE * P * dx, -RATE * B * dt], "one step, differentiated"),
         Link(
             [J * dt, -RATE * P * J * dt, -RATE * B * dt],
-            "J_k is the derivative of x_k",
+            "Jₖ is the derivative of xₖ",
             (moved,),
         ),
         name=r"\mathrm{d}x_{k+1}",
@@ -78,6 +78,13 @@ def one_more_step() -> Iterator[Step]:
             (power, INVERSE),
         ),
         name=r"J_{k+1} - J",
+    )
+    contracted = (1 - RATE * P) * L * G * B
+    assert W.equal([L * G * B, -RATE * P * L * G * B], contracted)
+    yield Step(
+        W.latex([L * G * B, -RATE * P * L * G * B]),
+        r"M^{k+1}\,P^{-1}\,B",
+        "M = I − αP",
     )
     start = W.rule("J_0 = 0, and no power yet", L, sp.S.One)
     assert W.equal(L * G * B - G * B, 0, start), "the claim fails at k = 0"
