@@ -5,6 +5,7 @@ one record with its derivation.
 """
 
 from companion.proofs import (  # their theorems register on import
+    argmin,
     convexity,
     denoising,
     kkt,
@@ -26,6 +27,7 @@ __all__ = [
     "Record",
     "Step",
     "Theorem",
+    "argmin",
     "convexity",
     "denoising",
     "derivation",
