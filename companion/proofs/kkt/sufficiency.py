@@ -129,7 +129,7 @@ def stationary(i: Program) -> bool:
         forces += price * slope(i, g, i.x)
     at = [value(i, g, i.x) for g in i.g]
     slack = [price * v for price, v in zip(i.lam, at, strict=True)]
-    return not any([*forces, *(i.A * i.x - i.b), *slack]) and max(at) <= 0
+    return not any([*forces, *(i.A * i.x - i.b), *slack]) and bool(max(at) <= 0)
 
 
 def assert_certified(i: Program, points: list[sp.Matrix], price: int = 1) -> None:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import numpy as np
 
+Values = np.ndarray | np.floating  # one for each pair, a number for a number
 
-def product(lam, s) -> np.ndarray:
+
+def product(lam, s) -> Values:
     """The product lam·s; it vanishes also where one factor is negative."""
     return np.multiply(lam, s)
 
 
-def minimum(lam, s) -> np.ndarray:
+def minimum(lam, s) -> Values:
     """The smaller of lam and s, in the units of neither."""
     return np.minimum(lam, s)
 
 
-def fischer_burmeister(lam, s) -> np.ndarray:
+def fischer_burmeister(lam, s) -> Values:
     """The value of lam + s − √(lam² + s²), without cancellation.
 
     Source: fischer1992special.
