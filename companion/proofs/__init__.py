@@ -4,7 +4,11 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import (  # their theorems register on import
+    denoising,
+    qp,
+    sensitivity,
+)
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -24,5 +28,6 @@ __all__ = [
     "denoising",
     "derivation",
     "qp",
+    "sensitivity",
     "verify",
 ]
