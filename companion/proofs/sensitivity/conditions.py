@@ -76,6 +76,6 @@ OBJECTIVE = W.rule("the chain rule for f₀", dv, [T(c) * dx, a * dtheta])
 SWAP = W.rule("D(dlam) f = D(f) dlam", dL * f, F * dlam)
 # At a solution and along a branch of solutions.
 STATIONARY = W.rule("stationarity", c, [-T(J) * lam, -T(A) * nu])
-# lam vanishes on the inactive rows for nearby data, and f on the active ones
-ACTIVE = W.rule("the active rows stay active", T(lam) * J * dx, -T(lam) * N * dtheta)
-FEASIBLE = W.rule("the equalities stay satisfied", A * dx, -E * dtheta)
+# λᵢ dfᵢ + fᵢ dλᵢ = 0, and one of λᵢ, fᵢ is zero: if it is fᵢ, then λᵢ dfᵢ = 0
+HELD = W.rule("λᵀdf = 0", T(lam) * J * dx, -T(lam) * N * dtheta)
+FEASIBLE = W.rule("de = 0", A * dx, -E * dtheta)

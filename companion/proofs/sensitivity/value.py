@@ -48,12 +48,12 @@ def value_along_a_branch() -> Iterator[Step]:
     yield Step(r"\mathrm{d}v", W.latex(start), kkt.OBJECTIVE.name)
     held = [-T(lam) * J * dx, -T(nu) * A * dx, a * dtheta]
     paid = [a * dtheta, T(lam) * N * dtheta, T(nu) * E * dtheta]
-    moving = f"{kkt.ACTIVE.name}; {kkt.FEASIBLE.name}"
+    moving = f"{kkt.HELD.name}; {kkt.FEASIBLE.name}"
     yield from chain(
         W,
         start,
         Link(held, kkt.STATIONARY.name, (kkt.STATIONARY,)),
-        Link(paid, moving, (kkt.ACTIVE, kkt.FEASIBLE)),
+        Link(paid, moving, (kkt.HELD, kkt.FEASIBLE)),
     )
 
 
