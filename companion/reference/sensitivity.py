@@ -1,7 +1,7 @@
 """How the solution of a quadratic program moves with its data, one instance, in NumPy.
 
 Chapter: sensitivity.md.
-Theorems: kkt-nonsingular, value-sensitivity, reciprocity, jacobian-bounds.
+Theorems: value-sensitivity, reciprocity, jacobian-bounds.
 """
 
 from __future__ import annotations
