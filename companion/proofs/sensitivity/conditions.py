@@ -73,7 +73,7 @@ INEQUALITIES = W.rule("the chain rule for f", df, [J * dx, N * dtheta])
 EQUALITIES = W.rule("the chain rule for e", de, [A * dx, E * dtheta])
 OBJECTIVE = W.rule("the chain rule for f₀", dv, [T(c) * dx, a * dtheta])
 # D(a)b = D(b)a, the one fact about diagonal matrices that is needed
-SWAP = W.rule("D(dlam) f = D(f) dlam", dL * f, F * dlam)
+SWAP = W.rule("D(dλ)f = D(f)dλ", dL * f, F * dlam)
 # At a solution and along a branch of solutions.
 STATIONARY = W.rule("stationarity", c, [-T(J) * lam, -T(A) * nu])
 # λᵢ dfᵢ + fᵢ dλᵢ = 0, and one of λᵢ, fᵢ is zero: if it is fᵢ, then λᵢ dfᵢ = 0

@@ -52,38 +52,20 @@ reciprocity = theorem(
     ),
     source="fiacco1976sensitivity",
     implements=(reference.response,),
-    uses=("kkt-nonsingular", "qp-active-set", "value-sensitivity"),
+    uses=("kkt-nonsingular", "kkt-differentiable"),
 )
 
 
 @reciprocity.derivation
 def blocks_of_the_inverse() -> Iterator[Step]:
-    form = T(X) * P * X
-    yield from chain(
-        W,
-        form,
-        Link(T(X) - T(X) * T(C) * V, UPPER.name, (UPPER,)),
-        Link(T(X), FLAT.name, (FLAT,)),
-    )
-    side = T(Y) * P * X
-    yield from chain(
-        W,
-        [side, V],
-        Link([T(Y) - T(Y) * T(C) * V, V], UPPER.name, (UPPER,)),
-        Link(T(Y), HELD.name, (HELD,)),
-    )
-    yield from chain(
-        W,
-        side,
-        Link(-T(Z) * C * X, SIDE.name, (SIDE,)),
-        Link(sp.S.Zero, FLAT.name, (FLAT,)),
-    )
-    yield from chain(
-        W,
-        T(Y) * P * Y,
-        Link(-T(Y) * T(C) * Z, SIDE.name, (SIDE,)),
-        Link(-Z, HELD.name, (HELD,)),
-    )
+    for left, right, rules in (
+        (T(X) * P * X, T(X), (UPPER, FLAT)),
+        ([T(Y) * P * X, V], T(Y), (UPPER, HELD)),
+        (T(Y) * P * X, sp.S.Zero, (SIDE, FLAT)),
+        (T(Y) * P * Y, -Z, (SIDE, HELD)),
+    ):
+        reason = " and ".join(rule.name for rule in rules)
+        yield from chain(W, left, Link(right, reason, rules))
 
 
 @reciprocity.check(Evidence.SYMBOLIC_ANY_SIZE)

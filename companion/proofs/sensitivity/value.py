@@ -209,24 +209,33 @@ def the_prices_are_the_vertices_that_the_reference_finds() -> None:
     )
 
 
+def assert_value_moves(seed: int, *, priced: bool = True) -> None:
+    """Second order of v along a random change of all the data, with slope ∂_θL."""
+    rng = np.random.default_rng(seed)
+    p, w = quadratics.convex(rng, 3, exact=False)
+    delta = quadratics.change(rng, p)
+    scale = 0.25 / (1 + np.abs(quadratics.tangent(p, w, delta)).max())
+
+    def value(step: np.ndarray) -> float:
+        moved = p.plus(step[0] * scale, delta)
+        return quadratics.functions(moved, quadratics.newton(moved, w).x)[0]
+
+    free = quadratics.functions(delta, w.x)[0]
+    slope = scale * (quadratics.lagrangian(delta, w) if priced else free)
+    steps = quadratics.STEPS
+    report = gradcheck.taylor(value, np.zeros(1), np.ones(1), slope, steps=steps)
+    assert report.passes, f"dv: {report}"
+
+
 @value_sensitivity.check(Evidence.NUMERIC)
 def values_of_quadratic_programs_have_second_order() -> None:
     for seed in range(3):
-        rng = np.random.default_rng(seed)
-        p, w_ = quadratics.convex(rng, 3, exact=False)
-        delta = quadratics.change(rng, p)
-        speed = np.abs(quadratics.tangent(p, w_, delta)).max()
-        scale = 0.25 / (1 + speed)
+        assert_value_moves(seed)
 
-        def value(step: np.ndarray, p=p, w_=w_, delta=delta, scale=scale) -> float:
-            moved = p.plus(step[0] * scale, delta)
-            return quadratics.functions(moved, quadratics.newton(moved, w_).x)[0]
 
-        slope = scale * quadratics.lagrangian(delta, w_)
-        report = gradcheck.taylor(
-            value, np.zeros(1), np.ones(1), slope, steps=quadratics.STEPS
-        )
-        assert report.passes, f"dv: {report}"
+@value_sensitivity.control(mutant="∂_θf₀ for ∂_θL, the prices forgotten")
+def prices_forgotten() -> None:
+    assert_value_moves(0, priced=False)
 
 
 @value_sensitivity.control(mutant="+λ for the price of a bound")
