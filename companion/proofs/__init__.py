@@ -10,6 +10,7 @@ from companion.proofs import (  # their theorems register on import
     denoising,
     kkt,
     qp,
+    sensitivity,
 )
 from companion.proofs.registry import (
     THEOREMS,
@@ -33,5 +34,6 @@ __all__ = [
     "derivation",
     "kkt",
     "qp",
+    "sensitivity",
     "verify",
 ]

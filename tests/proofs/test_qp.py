@@ -10,7 +10,9 @@ from companion.proofs import THEOREMS, __main__, derivation, verify
 from companion.proofs.qp import instances
 from companion.proofs.qp.gradients import printed
 
-QP_LABELS = [label for label in THEOREMS if label.split("-")[0] in ("qp", "kkt")]
+QP_LABELS = [
+    label for label in THEOREMS if label.startswith("qp-") or label == "kkt-nonsingular"
+]
 KEYS = ["label", "claim", "levels", "checks", "controls", "uses", "seconds", "passed"]
 
 
