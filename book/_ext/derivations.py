@@ -25,7 +25,10 @@ def displays(steps: list[Any]) -> list[str]:
     shown, before = [], None
     for step in steps:
         left = "" if step.lhs == before else step.lhs
-        lines = _broken(f"= {step.rhs}")
+        relation = (
+            "" if step.rhs.startswith("{}") else "= "
+        )  # {} brings its own: {} ≥ 0
+        lines = _broken(f"{relation}{step.rhs}")
         if left and _width(left) + _width(lines[0]) > WIDE:
             lines[0] = rf"\;{lines[0]}"
             left += r" \\"

@@ -4,7 +4,7 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import denoising, duality, qp  # their theorems register on import
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -23,6 +23,7 @@ __all__ = [
     "Theorem",
     "denoising",
     "derivation",
+    "duality",
     "qp",
     "verify",
 ]
