@@ -45,7 +45,7 @@ def bounds(
 
     `lagrangians` maps a price to its curve; `dual` are prices and dual values.
     """
-    figure, (left, right) = _axes(7.2, 3.6, 2)
+    figure, (left, right) = _axes(6.2, 3.2, 2)
     left.axvspan(wall, x[-1], color=GREEN, alpha=SHADE, linewidth=0)
     left.plot(x, f, color=GREEN, linewidth=2.8)
     left.text(wall + 0.06, -0.9, "feasible", color=GREEN)
@@ -57,7 +57,7 @@ def bounds(
         for axes, place in ((left, x[at]), (right, price)):
             axes.plot(place, curve[at], "o", color=colour, markersize=7, zorder=3)
         left.plot(x, curve, color=colour, linewidth=1.8)
-        drop = -0.14 if price <= dual[0][np.argmax(dual[1])] + 0.05 else 0.04
+        drop = -0.2 if price <= dual[0][np.argmax(dual[1])] + 0.05 else 0.04
         right.text(price + 0.06, curve[at] + drop, f"λ = {price:g}", color=colour)
     right.plot(*dual, color=GREY, linewidth=1.6, zorder=1)
     for axes in (left, right):
@@ -87,7 +87,7 @@ class Region:
 
 def regions(plans: Region, prices: Region, reach: tuple[float, float]) -> Figure:
     """Feasible plans with their best corner, and feasible prices with theirs."""
-    figure, panels = _axes(7.2, 3.6, 2)
+    figure, panels = _axes(6.2, 3.2, 2)
     pairs = ((plans, GREEN, BLUE), (prices, RED, BLUE))
     for axes, (region, colour, level), end in zip(panels, pairs, reach, strict=True):
         axes.fill(*region.corners.T, color=colour, alpha=SHADE, linewidth=0)
@@ -119,7 +119,7 @@ class Panel:
 
 def value_functions(panels: Sequence[Panel]) -> Figure:
     """Optimal values over a change t of the right side, one panel a problem."""
-    figure, places = _axes(max(2.7 * len(panels), 5.4), 3.1, len(panels))
+    figure, places = _axes(max(2.2 * len(panels), 5.0), 2.8, len(panels))
     for axes, panel in zip(places, panels, strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)
         for slope, start in panel.lines:
@@ -149,10 +149,11 @@ def _bracket(axes: Any, gap: tuple[float, float], t: Array) -> None:
 
 def price_slider(t: Array, v: Array, prices: Array, starts: Array) -> go.Figure:
     """Plotly figure: a value function, and for every price its line pushed up to it."""
+    start = len(prices) // 4
     lines = [
         go.Scatter(x=[t[0], 0, t[-1]], y=[s - p * t[0], s, s - p * t[-1]],
                    mode="lines+markers", name="line of slope −λ", line={"color": RED},
-                   marker={"size": [0, 11, 0]}, visible=i == 0)
+                   marker={"size": [0, 11, 0]}, visible=i == start)
         for i, (p, s) in enumerate(zip(prices, starts, strict=True))
     ]  # fmt: skip
     steps = [
@@ -167,14 +168,21 @@ def price_slider(t: Array, v: Array, prices: Array, starts: Array) -> go.Figure:
     figure = go.Figure([curve, *lines])
     blank = "rgba(0,0,0,0)"
     figure.update_layout(
-        sliders=[{"steps": steps, "currentvalue": {"prefix": "price λ = "}}],
+        sliders=[
+            {
+                "steps": steps,
+                "active": start,
+                "currentvalue": {"prefix": "price λ = "},
+                "pad": {"t": 45},
+            }
+        ],
         paper_bgcolor=blank,
         plot_bgcolor=blank,
         font={"color": "#7c7c7c"},
         xaxis={"title": "t", "range": [t[0], t[-1]]},
         yaxis={"title": "value", "range": [-2.2, float(np.max(v)) + 0.3]},
         legend={"x": 0.98, "xanchor": "right", "y": 0.98},
-        height=420,
+        height=440,
         margin={"l": 50, "r": 20, "t": 20, "b": 40},
     )
     return figure
@@ -194,7 +202,7 @@ class Wall:
 
 def contradiction(walls: Sequence[Wall]) -> Figure:
     """Half-planes without a common point; their weighted normals form a closed loop."""
-    figure, (left, right) = _axes(7.2, 3.8, 2)
+    figure, (left, right) = _axes(6.2, 3.4, 2)
     span = np.linspace(0, 12, 241)
     X = np.stack(np.meshgrid(span, span), -1)
     start = np.zeros(2)
@@ -205,7 +213,7 @@ def contradiction(walls: Sequence[Wall]) -> Figure:
         left.text(*wall.place, wall.name, color=colour)
         end = start + wall.weight * wall.row
         _arrow(right, start, end, colour)
-        right.text(*wall.beside, f"{wall.weight:g} × normal", color=colour)
+        right.text(*wall.beside, f"× {wall.weight:g}", color=colour)
         start = end
     left.set(xlabel="x₁", ylabel="x₂", aspect="equal", title="what each row permits")
     right.plot(0, 0, "o", color=GREY, markersize=6)
@@ -218,7 +226,7 @@ def contradiction(walls: Sequence[Wall]) -> Figure:
 
 def saddle(x: Array, prices: Array, values: Array, ridge: Array, at: Array) -> Figure:
     """Values about the saddle, the least over x for every price, and the saddle."""
-    figure, (axes,) = _axes(6.0, 4.0)
+    figure, (axes,) = _axes(5.4, 3.8)
     levels = np.linspace(-1.5, 1.5, 13)
     image = axes.contourf(x, prices, values, levels, cmap="RdBu_r", extend="both")
     figure.colorbar(image, ax=axes).set_label("L(x, λ) above the saddle", color=GREY)

@@ -45,9 +45,9 @@ def lagrangian(data: Data, x: Any, nu: Any, lam: Any) -> Any:
 
 
 def lower_bound(data: Data, u: Any, nu: Any, lam: Any) -> Any:
-    """−½uᵀPu − bᵀnu − hᵀlam, below the objective at every feasible point if P ⪰ 0.
+    """−½uᵀPu − bᵀnu − hᵀlam, no feasible point has less if P ⪰ 0.
 
-    Raises ValueError unless lam ≥ 0 and Pu + q + Aᵀnu + Gᵀlam = 0, to the last digit.
+    Raises ValueError unless lam ≥ 0 and Pu + q + Aᵀnu + Gᵀlam = 0, exactly.
     """
     P, q, A, b, G, h = data
     if any(v < 0 for v in lam):
@@ -55,26 +55,23 @@ def lower_bound(data: Data, u: Any, nu: Any, lam: Any) -> Any:
         raise ValueError(msg)
     residual = P @ u + q + A.T @ nu + G.T @ lam
     if any(residual):
-        msg = f"expected Pu + q + Aᵀnu + Gᵀlam = 0, got a residual {max(abs(residual))}"
+        worst = max(abs(residual))
+        msg = f"expected Pu + q + Aᵀnu + Gᵀlam = 0, got a residual {worst}"
         raise ValueError(msg)
     return -(u @ P @ u) / 2 - b @ nu - h @ lam
 
 
 def dual(problem: QP) -> QP:
-    """The dual of a strictly convex QP as a QP in y = (nu, lam), to be minimised.
+    """The dual of a QP with P ≻ 0, as a QP in y = (nu, lam) to be minimized.
 
-    Its value v gives the primal value −v − ½qᵀP⁻¹q, and its minimiser the multipliers.
+    The primal value is −½qᵀP⁻¹q minus its value; its minimizer is (nu, lam).
     """
     P, q, A, b, G, h = problem.fields
     C, d = np.vstack([A, G]), np.concatenate([b, h])
     M = C @ np.linalg.solve(P, C.T)
-    sign = np.eye(len(d))[len(b) :]
-    return QP(
-        (M + M.T) / 2,
-        d + C @ np.linalg.solve(P, q),
-        G=-sign,
-        h=np.zeros(len(h)),
-    )
+    sign = -np.eye(len(d))[len(b) :]  # −lam ≤ 0
+    slope = d + C @ np.linalg.solve(P, q)
+    return QP((M + M.T) / 2, slope, G=sign, h=np.zeros(len(h)))
 
 
 def proves_infeasible(data: Data, nu: Any, lam: Any) -> bool:
@@ -85,16 +82,16 @@ def proves_infeasible(data: Data, nu: Any, lam: Any) -> bool:
 
 
 def alternative(G: Any, h: Any) -> Alternative:
-    """A point of Gx ≤ h, or lam ≥ 0 with Gᵀlam = 0 and hᵀlam < 0, by elimination.
+    """A point of Gx ≤ h, or lam ≥ 0 with Gᵀlam = 0 and hᵀlam < 0.
 
-    Fourier and Motzkin: rows in which the last variable has opposite signs are added
-    in pairs, so that it cancels; a point of what is left extends, a ray lifts.
+    Rows in which the last variable has opposite signs are added in pairs, so
+    that it cancels; a point of what is left extends, a ray lifts.
     """
     m, n = G.shape
     unit = rational(np.eye(m, dtype=int))
     if n == 0:
-        broken = [i for i in range(m) if h[i] < 0]
-        return Alternative(lam=unit[broken[0]]) if broken else Alternative(x=h[:0])
+        broken = [row for row, side in zip(unit, h, strict=True) if side < 0]
+        return Alternative(lam=broken[0]) if broken else Alternative(x=h[:0])
     last = G[:, -1]
     above, below = np.flatnonzero(last > 0), np.flatnonzero(last < 0)
     pairs = [unit[i] / last[i] - unit[j] / last[j] for i in above for j in below]
@@ -104,8 +101,8 @@ def alternative(G: Any, h: Any) -> Alternative:
     if rest.x is None:
         return Alternative(lam=M.T @ rest.lam)
     bounds = (h - G[:, :-1] @ rest.x) / np.where(last == 0, 1, last)
-    low, high = max(bounds[below], default=None), min(bounds[above], default=None)
-    ends = [v for v in (low, high) if v is not None] or [Fraction(0)]
+    low, high = bounds[below], bounds[above]
+    ends = [f(v) for f, v in ((max, low), (min, high)) if len(v)] or [Fraction(0)]
     return Alternative(x=np.append(rest.x, sum(ends) / len(ends)))
 
 
@@ -123,10 +120,10 @@ def infeasibility(data: Data) -> tuple[Any, Any] | None:
 
 
 def optimality(data: Data, x: Any) -> Alternative:
-    """Multipliers lam = (nu, lam) that certify a feasible x, or a descent direction x.
+    """Multipliers (nu, lam) that certify x, or a direction of descent.
 
-    Farkas's lemma for the directions w with Aw = 0, Gw ≤ 0 on the active rows and
-    (Px + q)ᵀw ≤ −1: there is one, or its ray, divided by the last entry, certifies x.
+    Farkas for Aw = 0, Gw ≤ 0 on the active rows, (Px + q)ᵀw ≤ −1: there is
+    such a w, or a ray; divided by its last entry, the ray certifies x.
     """
     P, q, A, _, G, h = map(rational, data)
     x = rational(x)
