@@ -47,7 +47,7 @@ def multipliers_are_bounded() -> Iterator[Step]:
     _, sign = nonnegative(W, left, GAP_TERMS[:1], *hypotheses)
     square = r"\tfrac12(\hat x-u)^{\mathsf T}P(\hat x-u)"
     name = r"p(\hat x) - d - \lambda^{\mathsf T}(h - G\hat x)"
-    yield Step(name, square, "the gap identity")
+    yield Step(name, square, "the gap identity, with λᵀ(h - Gx̂) taken to the left")
     yield Step(square, sign.rhs, sign.rule)
 
 
