@@ -24,8 +24,10 @@ def displays(steps: list[Any]) -> list[str]:
     """A display for each step; a side that repeats the line before is left out."""
     shown, before = [], None
     for step in steps:
-        left = "" if step.lhs == before else step.lhs
-        lines = _broken(f"= {step.rhs}")
+        # a right side that opens with {} brings its own relation: {} ≥ 0
+        opens = "" if step.rhs.startswith("{}") else "= "
+        left = "" if opens and step.lhs == before else step.lhs
+        lines = _broken(f"{opens}{step.rhs}")
         if left and _width(left) + _width(lines[0]) > WIDE:
             lines[0] = rf"\;{lines[0]}"
             left += r" \\"

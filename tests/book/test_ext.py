@@ -118,6 +118,15 @@ def test_mismatch_is_a_warning(
     assert warning in build(tmp_path, page, *records)[2]
 
 
+def test_an_inequality_has_both_sides_and_one_relation() -> None:
+    derivations = importlib.import_module("derivations")
+    from companion.proofs import Step  # noqa: PLC0415 - imports sympy
+
+    steps = [Step("a", "b", "identity"), Step("b", r"{}\ge 0", "a square")]
+    shown = derivations.displays(steps)[1]
+    assert shown == r"\begin{aligned} b &{}\ge 0 \end{aligned}"
+
+
 def test_long_displays_break_outside_brackets_and_omit_what_repeats() -> None:
     derivations = importlib.import_module("derivations")
     from companion.proofs import Step  # noqa: PLC0415 - imports sympy

@@ -214,7 +214,7 @@ def sign_of_the_price() -> None:
     assert_certified(QCQP, feasible_points(QCQP), price=-1)
 
 
-def _line(f: sp.Expr, g: tuple[sp.Expr, ...], at: int, lam: list[int]) -> Program:
+def _line(f: sp.Expr, g: tuple[sp.Expr, ...], at: int, lam: Sequence) -> Program:
     """One variable, no equality."""
     one = sp.Matrix([at])
     return Program(
