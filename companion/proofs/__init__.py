@@ -4,7 +4,11 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import (
+    denoising,
+    hard_constraints,
+    qp,
+)  # their theorems register on import
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -23,6 +27,7 @@ __all__ = [
     "Theorem",
     "denoising",
     "derivation",
+    "hard_constraints",
     "qp",
     "verify",
 ]
