@@ -94,9 +94,9 @@ def hours(rng: np.random.Generator, count: int, *, losses: float = 0.0) -> Hours
 def project(t: Tensor, demand: Float[Tensor, " hours"]) -> Tensor:
     """The powers nearest to t that obey the rules: min(max(t − τ, 0), capacity).
 
-    τ is where the sum, which falls piecewise linearly in τ, meets the demand; on that
-    piece it is a mean over the generators strictly between their bounds, and gradients
-    flow through the mean.  A generator on a bound receives none.
+    The sum falls piecewise linearly in τ; where it meets the demand, τ is a mean
+    over the generators strictly between their bounds, and gradients flow through
+    the mean.  A generator on a bound receives none.
     """
     cap = capacity()
     with torch.no_grad():

@@ -50,7 +50,7 @@ def soft_and_hard(
     `breaches` maps a quantile's name to one value a weight, the least first; `layer`
     is the layer's largest breach and its error.
     """
-    figure, (left, right) = _axes(8.2, 3.6, 2)
+    figure, (left, right) = _axes(6.8, 3.5, 2)
     place = np.arange(len(weights))
     low, middle, high = breaches.values()
     left.fill_between(place, low, high, color=RED, alpha=0.18, linewidth=0)
@@ -60,7 +60,7 @@ def soft_and_hard(
     _note(left, "with a penalty", (place[-1], middle[-1] / 60), RED, ha="right")
     first, *_, last = breaches
     span = f"band: {first} to {last}"
-    _note(left, span, (place[-1], middle[-1] / 1200), RED, ha="right", fontsize=8)
+    _note(left, span, (place[-1], middle[-1] / 1500), RED, ha="right", fontsize=8)
     _note(left, "layer, worst hour", (0, layer[0] * 12), BLUE)
     for (name, values), (color, dash) in zip(
         errors.items(), ((RED, "o-"), (GREY, "s--")), strict=True
@@ -139,7 +139,7 @@ def spring(problem: QP, solution: Array, weights: Array, path: Array) -> Figure:
 
 def valleys(problem: QP, weights: Array, walks: Sequence[Array]) -> Figure:
     """Level sets of the penalized objective with a walk of gradient steps on each."""
-    figure, columns = _axes(8.4, 3.1, len(weights))
+    figure, columns = _axes(6.8, 2.6, len(weights))
     span = np.linspace(-0.6, 2.7, 160), np.linspace(-0.5, 2.3, 160)
     for axes, rho, walk in zip(columns, weights, walks, strict=True):
         _levels(axes, problem, rho, span)
@@ -209,7 +209,7 @@ def kinks(
     x: Array, families: Mapping[str, Mapping[str, Array]], target: float
 ) -> Figure:
     """Panels of named curves with their lowest points, and a line at the target."""
-    figure, columns = _axes(8.0, 3.3, len(families))
+    figure, columns = _axes(6.8, 3.2, len(families))
     for axes, (title, curves) in zip(columns, families.items(), strict=True):
         axes.axvline(target, color=BLUE, linewidth=2, alpha=0.6)
         for (name, values), color in zip(
@@ -227,7 +227,7 @@ def kinks(
 # ----------------------------------------------------------------- activations
 def argmins(panels: Mapping[str, tuple[Array, Mapping[str, Array]]]) -> Figure:
     """For each activation the objective over y, one curve an input, lowest points."""
-    figure, columns = _axes(8.0, 3.4, len(panels))
+    figure, columns = _axes(6.8, 3.2, len(panels))
     for axes, (title, (y, curves)) in zip(columns, panels.items(), strict=True):
         bottoms = []
         for (name, values), color in zip(
@@ -252,7 +252,7 @@ def triangle(panels: Mapping[str, tuple[Array, Array]]) -> Figure:
 
     The colour of a point is the number of entries above zero of its image.
     """
-    figure, columns = _axes(8.2, 3.9, len(panels))
+    figure, columns = _axes(6.8, 3.5, len(panels))
     colors = np.array([RED, GREEN, BLUE])
     for axes, (title, (points, images)) in zip(columns, panels.items(), strict=True):
         flat, ends = points @ CORNERS, images @ CORNERS

@@ -167,10 +167,9 @@ def softmax_gap_and_differential() -> Iterator[Step]:
     ones = Nonnegative(e, "T > 0")
     signed = Nonnegative(k, "κ_i = z_i log(z_i/y_i) − z_i + y_i ≥ 0")
     terms = (product(W, ones, signed, times=heat),)
-    first, sign = nonnegative(W, gap, terms, stationary, *SUMS, entries)
+    first, _ = nonnegative(W, gap, terms, stationary, *SUMS, entries)
     rule = "x = T log y + c1, and Σz = Σy = 1"
     yield Step("F(z) - F(y)", first.rhs, rule)
-    yield sign
     # T d log y = dx − 1dc, and dy = D(y) d log y
     moves = W.rule("dy = D(y) d(log y)", Y * dl, dy)
     logs = (Y * dx - Y * e * dc) / heat

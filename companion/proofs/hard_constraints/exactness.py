@@ -80,18 +80,22 @@ def excess() -> Iterator[Step]:
         product(E, Nonnegative(o - n, "ν_i ≤ ω"), Nonnegative(u, "a positive part")),
         product(E, Nonnegative(o + n, "−ν_i ≤ ω"), Nonnegative(v, "a negative part")),
     )
-    steps = list(nonnegative(E, gap, terms, stationary, feasible, split))
-    bare = r"\tfrac12(z-x)^{\mathsf T}P(z-x)"
-    parts = (
-        r"(\omega\mathbf 1-\nu)^{\mathsf T}r_+",
-        r"(\omega\mathbf 1+\nu)^{\mathsf T}r_-",
+    assert list(nonnegative(E, gap, terms, stationary, feasible, split))
+    difference = [HALF * E.T(z) * P * z, -E.T(z) * P * x, HALF * E.T(x) * P * x]
+    assert E.equal(difference, terms[0].word, trace=True)
+    forces = (E.T(o) * (u + v), -E.T(n) * (u - v))
+    assert E.equal(forces, [terms[1].word, terms[2].word], trace=True)
+    bare = r"\tfrac12\|z-x\|_P^2"
+    left = r"\omega\mathbf 1^{\mathsf T}(r_+ + r_-) - \nu^{\mathsf T}(r_+ - r_-)"
+    right = (
+        r"(\omega\mathbf 1-\nu)^{\mathsf T}r_+ + (\omega\mathbf 1+\nu)^{\mathsf T}r_-"
     )
-    shown = f"{bare} + {parts[0]} + {parts[1]}"
     yield Step(
-        r"F_\omega(z) - F_\omega(x)", shown, "expansion about x, and " + steps[0].rule
+        r"F_\omega(z) - F_\omega(x)",
+        rf"{bare} + {left}",
+        "expansion about x, stationarity, and Ax = b",
     )
-    for step, left in zip(steps[1:], (bare, *parts), strict=True):
-        yield Step(left, step.rhs, step.rule)
+    yield Step(left, right, "sort by the two parts")
 
 
 @exact_penalty.check(Evidence.SYMBOLIC_ANY_SIZE)

@@ -45,12 +45,9 @@ def excess(rules: tuple[Rule, ...], name: str) -> Iterator[Step]:
         square(W, z - y, times=HALF),
         product(W, Nonnegative(l, "λ ≥ 0"), Nonnegative(z, "z ≥ 0")),
     )
-    _, *signs = nonnegative(W, gap, terms, *rules)
-    parts = (r"\tfrac12\|z-y\|^2", r"\lambda^{\mathsf T}z")
+    assert list(nonnegative(W, gap, terms, *rules))
     distances = r"\tfrac12\|z-x\|^2 - \tfrac12\|y-x\|^2"
-    yield Step(distances, " + ".join(parts), f"expand, with {name}")
-    for step, part in zip(signs, parts, strict=True):
-        yield Step(part, step.rhs, step.rule)
+    yield Step(distances, r"\tfrac12\|z-y\|^2 + \lambda^{\mathsf T}z", name)
 
 
 Map = Callable[[np.ndarray], np.ndarray]
@@ -98,7 +95,9 @@ relu_projection = theorem(
 
 @relu_projection.derivation
 def relu_excess() -> Iterator[Step]:
-    yield from excess((W.rule("x", x, y - l), SLACK), "x = y − λ and λᵀy = 0")
+    yield from excess(
+        (W.rule("x", x, y - l), SLACK), "expansion, with x = y − λ and λᵀy = 0"
+    )
 
 
 POINTS = (Matrix([2, -1, sp.Rational(1, 3)]), Matrix([0, -5, 4]), Matrix([-1, -2, -3]))
@@ -175,7 +174,8 @@ def sparsemax_excess_and_differential() -> Iterator[Step]:
     sums = (W.rule("Σz = 1", T(e) * z, 1), W.rule("Σy = 1", T(e) * y, 1))
     shifted = W.rule("x = y − λ + τ1", x, y - l + e * t)
     yield from excess(
-        (shifted, SLACK, *sums), "x = y − λ + τ1, λᵀy = 0 and Σz = Σy = 1"
+        (shifted, SLACK, *sums),
+        "expansion, with x = y − λ + τ1, λᵀy = 0 and Σz = Σy = 1",
     )
     k = sp.Symbol("k", positive=True)
     marks = (
