@@ -11,7 +11,6 @@ import sympy as sp
 
 from companion.proofs.words import alphabet
 
-HALF = sp.Rational(1, 2)
 rho = sp.Symbol("rho", positive=True)
 W = alphabet(
     latex={
@@ -34,11 +33,9 @@ W = alphabet(
     n="p one",
     v="p one",
     w="p one",
-    z="n one",
-    d="n one",
 )
 T = W.T
-P, H, A, R, q, b, x, y, n, v, w, z, d = W("P H A R q b x y n v w z d")
+P, H, A, R, q, b, x, y, n, v, w = W("P H A R q b x y n v w")
 S = A * H * T(A)
 INVERSE = W.inverse("P is invertible", P, H)
 FEASIBLE = W.rule("the constrained minimizer is feasible", A * y, b)
