@@ -53,11 +53,10 @@ def violation() -> Iterator[Step]:
     assert W.equal([S * n, -rho * S * v, rho * S * v], S * n)
     yield Step(W.latex(collected), W.latex(S * n), "collect v on the left")
     assert W.equal([R * term for term in collected], v, it.RESOLVENT)
-    links = (
-        Link(R * S * n, "multiply by the inverse"),
-        Link([n / rho, -R * n / rho], "(I + ρS)⁻¹ρS = I − (I + ρS)⁻¹", (it.RESOLVENT,)),
-    )
-    yield from chain(W, R * S * n, *links[1:], name=W.latex(v))
+    # so v = RSn
+    rule = "(I + ρS)⁻¹ρS = I − (I + ρS)⁻¹"
+    last = Link([n / rho, -R * n / rho], rule, (it.RESOLVENT,))
+    yield from chain(W, R * S * n, last, name=W.latex(v))
 
 
 @penalty_bias.check(Evidence.SYMBOLIC_ANY_SIZE)
