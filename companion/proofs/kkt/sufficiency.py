@@ -5,7 +5,7 @@ Chapter: kkt.md.  Theorems: kkt-sufficient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
