@@ -9,6 +9,8 @@ from sphinx.application import Sphinx
 PARTS = (
     "docstrings",
     "statements",
+    "uses",
+    "theorem_graph",
     "ledger",
     "derivations",
     "answers",
