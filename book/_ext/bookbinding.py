@@ -15,6 +15,7 @@ PARTS = (
     "derivations",
     "answers",
     "chapters",
+    "draggable",
     "offline",
 )
 
