@@ -17,6 +17,7 @@ WIDE = 40  # signs on a line: what a phone shows
 TERM = re.compile(r"(?<=[^(]) (?=[+-] )")
 ONE_SIGN = re.compile(r"\\tfrac\{1\}\{2\}|\^\{\\mathsf T\}|\\mathrm\{d\}|\\[A-Za-z]+")
 UNSEEN = re.compile(r"\\[,;!]|[{}^_\s]")
+INEQUALITY = r"{}\ge"  # a right side that brings its own relation
 OPERATOR = re.compile(r"[-+=]")
 
 
@@ -25,7 +26,8 @@ def displays(steps: list[Any]) -> list[str]:
     shown, before = [], None
     for step in steps:
         left = "" if step.lhs == before else step.lhs
-        lines = _broken(f"= {step.rhs}")
+        sign = "" if step.rhs.startswith(INEQUALITY) else "= "
+        lines = _broken(f"{sign}{step.rhs}")
         if left and _width(left) + _width(lines[0]) > WIDE:
             lines[0] = rf"\;{lines[0]}"
             left += r" \\"

@@ -132,6 +132,14 @@ def test_long_displays_break_outside_brackets_and_omit_what_repeats() -> None:
     assert r"\\" not in second
 
 
+def test_an_inequality_keeps_its_own_sign() -> None:
+    derivations = importlib.import_module("derivations")
+    from companion.proofs import Step  # noqa: PLC0415 - imports sympy
+
+    (shown,) = derivations.displays([Step("a", r"{}\ge 0", "a square")])
+    assert r"a &{}\ge 0" in shown
+
+
 CHAPTER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3}
