@@ -9,10 +9,13 @@ from sphinx.application import Sphinx
 PARTS = (
     "docstrings",
     "statements",
+    "uses",
+    "theorem_graph",
     "ledger",
     "derivations",
     "answers",
     "chapters",
+    "draggable",
     "offline",
 )
 

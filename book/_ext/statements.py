@@ -10,21 +10,24 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import uses
 from docutils import nodes
 from records import count, evidence
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-KINDS = ("theorem", "lemma", "proposition", "corollary")
 LEDGER = "book/evidence"
 REPEATED = {"proof-content", "proof", "exercise-content", "solution-content"}
 
 logger = logging.getLogger(__name__)
 
 
-def badge(record: dict[str, Any], ledger: str) -> str:
-    """The badge of a record, as HTML; `ledger` is the address of its row."""
+def badge(record: dict[str, Any], ledger: str, leans: str = "") -> str:
+    """The badge of a record, as HTML.
+
+    `ledger` is the address of its row, `leans` what it rests on that is only cited.
+    """
     cited = not record["checks"]
     return (
         f'<p class="evidence-badge" data-level="{"cited" if cited else "checked"}">'
@@ -32,7 +35,7 @@ def badge(record: dict[str, Any], ledger: str) -> str:
         f"{count(len(record['checks']), 'check')}, "
         f"{count(len(record['controls']), 'refuted control')} "
         f'<a href="{escape(ledger)}">evidence<span class="visually-hidden"> for '
-        f"{escape(record['label'])}</span></a></p>"
+        f"{escape(record['label'])}</span></a>{leans}</p>"
     )
 
 
@@ -42,7 +45,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     statements = {
         label: entry["docname"]
         for label, entry in getattr(env, "proof_list", {}).items()
-        if entry["realtype"] in KINDS
+        if entry["realtype"] in uses.KINDS
     }
     for label, docname in statements.items():
         if label not in records:
@@ -54,15 +57,30 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
             logger.warning("record %r falls short", label)
 
 
+def leaning(
+    app: Sphinx, docname: str, label: str, graph: dict[str, set[str]], cited: set[str]
+) -> str:
+    """Links to the statements below this one that rest on the literature."""
+    known, found = uses.statements(app.env), []
+    for other in sorted(uses.below(graph, label) & cited):
+        page = app.builder.get_relative_uri(docname, known[other].docname)
+        title = escape(known[other].title)
+        found.append(f'<a href="{escape(page)}#{escape(other)}">{title}</a>')
+    if label in known and known[label].cites:
+        found.append("works cited in its proof")
+    return f' <span class="leans">rests on {", ".join(found)}</span>' if found else ""
+
+
 def decorate(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Append the badges; drop the ids that sphinx-proof and -exercise repeat."""
-    records = evidence(app)
+    records, graph, cited = evidence(app), uses.edges(app), uses.cited(app)
     for node in doctree.findall(nodes.Element):
         node["ids"] = [name for name in node["ids"] if name not in REPEATED]
         record = records.get(node.get("label", ""))
-        if record and node.get("realtype") in KINDS:
+        if record and node.get("realtype") in uses.KINDS:
             place = app.builder.get_relative_uri(docname, LEDGER)
-            markup = badge(record, f"{place}#record-{record['label']}")
+            leans = leaning(app, docname, record["label"], graph, cited)
+            markup = badge(record, f"{place}#record-{record['label']}", leans)
             node.append(nodes.raw("", markup, format="html"))
 
 

@@ -76,7 +76,9 @@ def build(folder: Path, page: str, *records: dict) -> tuple[str, str, str]:
     )  # fmt: skip
     app.build()
     pages = [folder / "out" / name for name in ("index.html", "book/evidence.html")]
-    return pages[0].read_text(), pages[1].read_text(), warnings.getvalue()
+    lines = warnings.getvalue().splitlines()
+    own = [line for line in lines if "already registered" not in line]  # of one process
+    return pages[0].read_text(), pages[1].read_text(), "\n".join(own)
 
 
 def test_statement_carries_its_badge_and_the_ledger_its_row(tmp_path: Path) -> None:
@@ -211,7 +213,7 @@ def test_answer_folds_hints_and_tested_code(tmp_path: Path) -> None:
     assert all(hint in page for hint in task.hints)
     assert "Each use adds a term." in page
     assert "rows.sum" in re.sub("<[^>]*>", "", page)
-    assert "index.md" not in warnings
+    assert warnings == ""
 
 
 def test_answer_without_text_and_without_checker_is_an_error(tmp_path: Path) -> None:
