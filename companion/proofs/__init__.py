@@ -4,7 +4,11 @@
 one record with its derivation.
 """
 
-from companion.proofs import denoising, qp  # their theorems register on import
+from companion.proofs import (  # their theorems register on import
+    denoising,
+    nonsmooth,
+    qp,
+)
 from companion.proofs.registry import (
     THEOREMS,
     Evidence,
@@ -23,6 +27,7 @@ __all__ = [
     "Theorem",
     "denoising",
     "derivation",
+    "nonsmooth",
     "qp",
     "verify",
 ]
