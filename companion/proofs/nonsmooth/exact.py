@@ -12,12 +12,23 @@ from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
 
 from companion.proofs.qp import instances
 from companion.proofs.qp.instances import FIELDS, Instance, Matrix, rows, saddle
+from companion.proofs.registry import HypothesisError
 
 Direction = dict[str, Matrix]
 
 
-def solve(P: Matrix, q: Matrix, A: Matrix, b: Matrix, G: Matrix, h: Matrix):
+def solve(*fields: Matrix) -> Instance:
+    """The Instance with a solution, which a hypothesis says to exist."""
+    found = find(fields)
+    if found is None:
+        msg = "no active set satisfies the KKT conditions"
+        raise HypothesisError(msg)
+    return found
+
+
+def find(fields: tuple[Matrix, ...]) -> Instance | None:
     """The Instance with a solution by trying every active set, or None."""
+    P, q, A, b, G, h = fields
     n, p, m = P.rows, A.rows, G.rows
     for count in range(min(m, n - p) + 1):
         for kept in combinations(range(m), count):
@@ -58,7 +69,7 @@ def along(i: Instance, **speeds: Matrix) -> Direction:
     return still(i) | speeds
 
 
-def step(i: Instance, direction: Direction, t: sp.Expr):
+def step(i: Instance, direction: Direction, t: sp.Expr) -> Instance:
     """The solved instance whose data lie t further along the direction."""
     return solve(*(getattr(i, name) + t * direction[name] for name in FIELDS))
 
