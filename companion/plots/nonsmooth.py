@@ -29,7 +29,7 @@ def _axes(width: float, height: float, *grid: int, **layout: Any) -> tuple[Figur
     return figure, axes
 
 
-def kink(q: Array, x: Array, returned: Mapping[str, Sequence[float]]) -> Figure:
+def kink(q: Array, x: Array, returned: Mapping[str, Sequence[float | int]]) -> Figure:
     """The solution with the slopes between its two tangents; who returns which."""
     figure, (left, right) = _axes(7.2, 3.3, 1, 2, width_ratios=(1, 1.15))
     reach = np.array([q.min(), q.max()]) * 0.8
@@ -42,15 +42,15 @@ def kink(q: Array, x: Array, returned: Mapping[str, Sequence[float]]) -> Figure:
     left.annotate("slope −½?", (reach[1], -0.62 * reach[1]), color=RED, ha="right")
     left.set(xlabel="q", ylabel="x(q)")
     right.axvspan(-1, 0, color=BLUE, alpha=0.13, linewidth=0)
-    for place, name in ((-1, "from the\nleft"), (0, "from the\nright")):
+    for place, name, side in ((-1, " left", "left"), (0, "right ", "right")):
         right.axvline(place, color=BLUE, linewidth=1.6)
-        right.annotate(name, (place, -0.75), color=BLUE, ha="center", va="bottom",
-                       fontsize=8)  # fmt: skip
+        right.annotate(name, (place, -0.75), color=BLUE, ha=side, va="center")
     for row, (name, values) in enumerate(returned.items()):
         colour = TEAL if name == "this book" else RED
-        right.plot(values, [row] * len(values), "o", color=colour, markersize=8)
-        right.annotate(name, (-1.15, row), color=INK, ha="right", va="center")
-    right.set(xlim=(-1.12, 0.2), ylim=(len(returned) - 0.5, -0.7), yticks=[])
+        right.plot(values, [row] * len(values), "o", color=colour, markersize=9)
+    right.set_yticks(range(len(returned)), list(returned))
+    right.tick_params(axis="y", length=0)
+    right.set(xlim=(-1.12, 0.12), ylim=(len(returned) - 0.4, -1.2))
     right.set_xticks([-1, -0.5, 0], ["−1", "−½", "0"])
     right.set_xlabel("derivative returned at q = 0")
     right.spines["left"].set_visible(False)
@@ -60,18 +60,18 @@ def kink(q: Array, x: Array, returned: Mapping[str, Sequence[float]]) -> Figure:
 def fan(angles: Array, true: Array, squares: Array) -> Figure:
     """Speeds of x for unit directions of q: their image, and one entry by angle."""
     figure, (left, right) = _axes(7.2, 3.4, 1, 2, width_ratios=(1, 1.15))
-    reach = 1.15 * max(np.abs(true).max(), np.abs(squares).max())
-    left.fill_between([0, reach], 0, reach, color=BLUE, alpha=0.13, linewidth=0)
-    left.annotate("feasible\ndirections", (reach, reach), color=BLUE, ha="right",
-                  va="top", fontsize=9)  # fmt: skip
+    low, high = 1.5 * squares.min(), 1.12 * true.max()
+    left.fill_between([0, high], 0, high, color=BLUE, alpha=0.13, linewidth=0)
     left.axhline(0, color=GREY, linewidth=0.6)
     left.axvline(0, color=GREY, linewidth=0.6)
     left.plot(*squares.T, "--", color=RED, linewidth=1.8)
     left.plot(*true.T, color=BLUE, linewidth=2.8)
     left.plot([0], [0], "o", color=BLUE)
-    lowest = squares[np.argmin(squares.sum(1))]
-    left.annotate("least squares", lowest, color=RED, ha="left", va="top")
-    left.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    place = (0.03, squares[:, 1].min() - 0.03)
+    left.annotate("least squares", place, color=RED, va="top")
+    place = 0.55 * true[true.sum(1).argmax()]
+    left.annotate("one-sided", place, color=BLUE, ha="center", va="center")
+    left.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     left.set(xlabel="speed of x₁", ylabel="speed of x₂")
     degrees = np.degrees(angles)
     right.plot(degrees, squares[:, 0], "--", color=RED, linewidth=1.8)
@@ -79,11 +79,10 @@ def fan(angles: Array, true: Array, squares: Array) -> Figure:
     top = int(np.argmax(true[:, 0]))
     right.annotate("one-sided", (degrees[top], true[top, 0]), color=BLUE, ha="center",
                    va="bottom")  # fmt: skip
-    low = int(np.argmin(squares[:, 0]))
-    right.annotate("least squares", (degrees[low], squares[low, 0]), color=RED,
-                   ha="left", va="top")  # fmt: skip
+    low = squares[:, 0].min()
+    right.annotate("least squares", (180, low), color=RED, ha="center", va="center")
     right.set(xlabel="angle of the direction of q", ylabel="speed of x₁")
-    right.set(ylim=(1.35 * squares[:, 0].min(), 1.2 * true[:, 0].max()))
+    right.set(ylim=(1.35 * low, 1.2 * true[:, 0].max()))
     right.set_xticks(range(0, 361, 90), [f"{v}°" for v in range(0, 361, 90)])
     return figure
 
@@ -156,9 +155,16 @@ def vertex_map(corners: Array, angles: Array, x: Mapping[str, Array]) -> Figure:
     styles = ((BLUE, "-", 2.6), (RED, "-", 1.6), (OCHRE, "--", 1.8))
     for (name, path), (colour, dash, width) in zip(x.items(), styles, strict=False):
         right.plot(degrees, path[:, 0], dash, color=colour, linewidth=width, label=name)
+    staircase = next(iter(x.values()))
+    for k, corner in enumerate(corners):
+        at = degrees[(staircase == corner).all(1) & (degrees < 355)]
+        above = corner[0] == corners[:, 0].max()
+        place = (np.median(at), corner[0] + (0.04 if above else -0.07))
+        right.annotate(f"{k + 1}", place, color=INK, ha="center",
+                       va="bottom" if above else "top")  # fmt: skip
     right.set(xlabel="angle of the cost q", ylabel="x₁ of the solution")
     right.set_xticks(range(0, 361, 90), [f"{v}°" for v in range(0, 361, 90)])
-    right.set_ylim(corners[:, 0].min() - 0.1, corners[:, 0].max() + 0.75)
+    right.set_ylim(corners[:, 0].min() - 0.35, corners[:, 0].max() + 0.75)
     right.legend(frameon=False, ncols=3, loc="upper center", fontsize=9)
     return figure
 
