@@ -158,6 +158,8 @@ def vertex_map(corners: Array, angles: Array, x: Mapping[str, Array]) -> Figure:
     staircase = next(iter(x.values()))
     for k, corner in enumerate(corners):
         at = degrees[(staircase == corner).all(1) & (degrees < 355)]
+        if not at.size:
+            continue
         above = corner[0] == corners[:, 0].max()
         place = (np.median(at), corner[0] + (0.04 if above else -0.07))
         right.annotate(f"{k + 1}", place, color=INK, ha="center",
