@@ -59,7 +59,10 @@ def displaced_point_is_stationary() -> Iterator[Step]:
     name = r"F^{\mathsf T}(P d+\delta)"
     yield from chain(W, T(F_) * (P_ * d + E_), zero, name=name)
     term = square(W, d, Semidefinite(P_, "P is positive semidefinite"))
-    yield from nonnegative(W, -T(E_) * d, [term], INVERSE, name=r"-\delta^{\mathsf T}d")
+    name = r"-\delta^{\mathsf T}d"
+    identity, *_signs = nonnegative(W, -T(E_) * d, [term], INVERSE, name=name)
+    shown = r"d^{\mathsf T}P\,d"  # the square that the term is
+    yield Step(identity.lhs, shown, "the same, and P is positive semidefinite")
 
 
 def parallel() -> Instance:

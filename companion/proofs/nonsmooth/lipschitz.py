@@ -85,11 +85,9 @@ def curvature_is_paid_by_the_data() -> Iterator[Step]:
         r"-\Delta x^{\mathsf T}\Delta q-\Delta\nu^{\mathsf T}\Delta b"
         r"-\Delta\lambda^{\mathsf T}\Delta h-\Delta x^{\mathsf T}P\,\Delta x"
     )
-    for i, line in enumerate(
-        nonnegative(W, paid - curved, terms, *rules[2:], name=change)
-    ):
-        rule = "the conditions of both solutions" if i == 0 else line.rule
-        yield Step(line.lhs, line.rhs, rule)
+    identity, *_signs = nonnegative(W, paid - curved, terms, *rules[2:], name=change)
+    reason = "the conditions of both solutions; multipliers and slacks are nonnegative"
+    yield Step(identity.lhs, identity.rhs, reason)
 
 
 def bound(P: np.ndarray, C: np.ndarray) -> float:

@@ -53,7 +53,7 @@ def shortest_solution() -> Iterator[Step]:
     T = W.T
     dx, dlam = -R_ * E_, -G_ * R_ * E_
     yield from chain(
-        W, dx + T(G_) * dlam, Link(-E_, "(I + GᵀG)R = I", (INVERSE,)),
+        W, dx + T(G_) * dlam, Link(-E_, "the inverse of I + GᵀG", (INVERSE,)),
         name=r"\mathrm{d}x+G^{\mathsf T}\mathrm{d}\lambda",
     )  # fmt: skip
     u = -T(G_) * V_
@@ -63,7 +63,9 @@ def shortest_solution() -> Iterator[Step]:
         r"\|\mathrm{d}x-G^{\mathsf T}v\|^2+\|\mathrm{d}\lambda+v\|^2"
         r"-\|\mathrm{d}x\|^2-\|\mathrm{d}\lambda\|^2"
     )
-    yield from nonnegative(W, excess, [square(W, u), square(W, V_)], name=name)
+    steps = nonnegative(W, excess, [square(W, u), square(W, V_)], name=name)
+    identity, *_signs = steps
+    yield Step(identity.lhs, identity.rhs, "expansion; both terms are squares")
 
 
 def subsets(G: Matrix) -> Iterator[Matrix]:
