@@ -11,6 +11,7 @@ from companion.proofs import (  # their theorems register on import
     duality,
     hard_constraints,
     kkt,
+    nonsmooth,
     qp,
     sensitivity,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "duality",
     "hard_constraints",
     "kkt",
+    "nonsmooth",
     "qp",
     "sensitivity",
     "verify",
