@@ -62,8 +62,30 @@ def show(figure: Figure, *, alt: str, caption: str, label: str) -> Emitted:
 
 def html(figure: Any, label: str) -> Emitted:
     """A Plotly figure in an element of id `label`; the page brings plotly.js."""
-    markup = figure.to_html(include_plotlyjs=False, full_html=False, div_id=label)
+    _ink_plotly(figure)
+    markup = figure.to_html(
+        include_plotlyjs=False,
+        full_html=False,
+        auto_play=False,
+        div_id=label,
+        config={"displayModeBar": False, "responsive": True},
+    )
     return Emitted(f'<div class="companion-plotly">{markup}</div>')
+
+
+def _ink_plotly(figure: Any) -> None:
+    """The same ink and ground for a Plotly figure, its axes and its sliders."""
+    clear, faint = "rgba(0,0,0,0)", "rgba(128,128,128,0.25)"
+    figure.update_layout(
+        paper_bgcolor=clear, plot_bgcolor=clear, font={"color": INK, "size": 13}
+    )
+    lines = {"gridcolor": faint, "zerolinecolor": faint, "linecolor": INK}
+    figure.update_xaxes(**lines)
+    figure.update_yaxes(**lines)
+    for slider in figure.layout.sliders:
+        slider.update(
+            bgcolor=faint, activebgcolor=INK, bordercolor=INK, tickcolor=INK, ticklen=4
+        )
 
 
 def _ink(figure: Figure) -> None:
