@@ -45,7 +45,7 @@ def moving_wall(
 
 
 def _levels(problem: QP) -> go.Contour:
-    x, y = np.linspace(-1.5 * REACH, 1.5 * REACH, 61), np.linspace(-REACH, REACH, 41)
+    x, y = np.linspace(-1.9 * REACH, 1.9 * REACH, 77), np.linspace(-REACH, REACH, 41)
     X = np.stack(np.meshgrid(x, y), -1)
     values = np.einsum("abi,ij,abj->ab", X, problem.P, X) / 2 + X @ problem.q
     return go.Contour(
