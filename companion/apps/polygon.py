@@ -53,11 +53,12 @@ def student(count: int, radius: float = 0.5) -> qp.QPLayer:
 
 
 def surplus(loss: Tensor, q: Tensor, lam: Tensor) -> Tensor:
-    """What eq. (8) as printed adds to the gradient in a shared G: (lam² − lam) d_xᵀ.
+    """What eq. (8) as printed adds to the gradient in a shared G.
 
+    Row i of every instance receives (lam_i² − lam_i) d_xᵀ, and the batch the sum.
     Source: amos2017optnet, eq. (8).
     """
-    (dx,) = torch.autograd.grad(loss, q, retain_graph=True)  # the gradient in q is d_x
+    (dx,) = torch.autograd.grad(loss, q, retain_graph=True)  # it is d_x
     return ((lam**2 - lam).unsqueeze(-1) * dx.unsqueeze(-2)).sum(0)
 
 

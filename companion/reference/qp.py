@@ -26,7 +26,7 @@ class Iterate(NamedTuple):
 
 
 def solve(problem: QP) -> QPSolution:
-    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by Mehrotra's predictor and corrector.
+    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by predictor and corrector.
 
     Raises ValueError if P is not symmetric positive semidefinite.
     Source: mehrotra1992implementation.
@@ -43,7 +43,8 @@ def solve(problem: QP) -> QPSolution:
         mu = z.s @ z.lam / rows
         predicted = (z.s + t * affine.s) @ (z.lam + t * affine.lam) / rows
         centre = (predicted / mu) ** 3 * mu if mu > 0 else 0.0
-        step = newton_step(problem, *z, z.s * z.lam + affine.s * affine.lam - centre)
+        bend = affine.s * affine.lam - centre
+        step = newton_step(problem, *z, z.s * z.lam + bend)
         t = step_length(z, step, 0.99)
         z = Iterate(*(v + t * dv for v, dv in zip(z, step, strict=True)))
     return _solution(problem, *z, Status.MAX_ITERATIONS)
@@ -129,9 +130,9 @@ def certificate(problem, x, nu, lam):
 
 
 def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:
-    """The KKT equations (Px + q + Aᵀnu + Gᵀlam, Ax − b, D(lam)(Gx − h)), stacked.
+    """The left sides of stationarity, Ax − b = 0 and D(lam)(Gx − h) = 0.
 
-    They vanish at a solution; so do they at points with lam or slack of wrong sign.
+    They vanish at a solution, and where lam or slack have the wrong sign.
     """
     P, q, A, b, G, h = problem.fields
     stationarity = P @ x + q + A.T @ nu + G.T @ lam
@@ -139,7 +140,7 @@ def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:
 
 
 def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
-    """Gradients of gxᵀx + gnuᵀnu + glamᵀlam in every field, shaped like the problem.
+    """Gradients of gxᵀx + gnuᵀnu + glamᵀlam in every field, as a QP.
 
     Source: amos2017optnet, eqs. (7) and (8), the latter corrected.
     """

@@ -5,7 +5,7 @@ Chapter: optnet.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ from companion.plots.qp.palette import BLUE, GREEN, GREY, RED, Array, draw, pane
 
 def curves(across: Array, up: Mapping[str, Array], labels: tuple[str, str]) -> Figure:
     """Named curves over one axis."""
-    figure, (axes,) = panels(1, 6.4, 3.0)
+    figure, (axes,) = panels(1, 5.6, 2.9)
     draw(axes, across, up)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     return figure
@@ -23,7 +23,7 @@ def curves(across: Array, up: Mapping[str, Array], labels: tuple[str, str]) -> F
 
 def remainders(steps: Array, found: Mapping[str, Array]) -> Figure:
     """Taylor remainders over steps, between guides of slope 1 and of slope 2."""
-    figure, (axes,) = panels(1, 6.4, 3.6)
+    figure, (axes,) = panels(1, 5.6, 3.5)
     for slope, values in zip((2, 1), _ends(found), strict=False):
         guide = values[0] * (steps / steps[0]) ** slope
         axes.plot(steps, guide, color=GREY, linewidth=5, alpha=0.3)
@@ -46,17 +46,22 @@ def _ends(found: Mapping[str, Array]) -> list[Array]:
     return [order[0], order[-1]]
 
 
-def training(losses: Mapping[str, Array]) -> Figure:
-    """Losses over the steps of a run, on a logarithmic axis."""
-    longest = max(map(len, losses.values()))
-    figure = curves(np.arange(longest), losses, ("step", "loss"))
-    figure.axes[0].set_yscale("log")
+def training(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Losses over the steps: the first set on logarithmic axes, the second enlarged."""
+    figure, both = panels(2, 6.2, 3.0)
+    for axes, (title, losses) in zip(both, runs.items(), strict=True):
+        steps = np.arange(max(map(len, losses.values())))
+        draw(axes, steps, {name: np.asarray(v) for name, v in losses.items()})
+        axes.set(xlabel="step", title=title)
+    both[0].set(yscale="log", ylabel="loss")
+    least = [min(v) for v in list(runs.values())[1].values()]
+    both[1].set_ylim(min(least) - (max(least) - min(least)), 1.6 * max(least))
     return figure
 
 
 def kink(t: Array, exact: Array, smooth: Mapping[str, tuple[Array, Array]]) -> Figure:
     """A ramp beside its derivative, with smooth stand-ins (value, derivative)."""
-    figure, (left, right) = panels(2, 7.0, 3.2)
+    figure, (left, right) = panels(2, 6.0, 3.0)
     draw(left, t, {"solution": exact} | {k: v for k, (v, _) in smooth.items()})
     styles = ((RED, "--"), (GREEN, "-."))
     for (_, slope), (colour, dash) in zip(smooth.values(), styles, strict=False):

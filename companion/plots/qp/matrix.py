@@ -30,7 +30,7 @@ def blocks(
 
     `rows` and `columns` give each block its heading and its size.
     """
-    figure = Figure(figsize=(6.2, 5.0), layout="constrained")
+    figure = Figure(figsize=(5.8, 4.4), layout="constrained")
     axes = figure.subplots()
     shown = np.sign(matrix) * np.sqrt(np.abs(matrix))  # so that small entries show
     top = float(np.abs(shown).max())

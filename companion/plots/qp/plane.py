@@ -42,7 +42,7 @@ def geometry(problem: QP, sol: QPSolution) -> Figure:
     Walls have their teeth on the infeasible side; those with a multiplier above ACTIVE
     are red and push.  All arrows have one scale.
     """
-    figure, axes = _plane(5.6)
+    figure, axes = _plane(5.2)
     axes.fill(*region(problem.G, problem.h).T, color=BLUE, alpha=0.13, linewidth=0)
     _levels(axes, problem, sol)
     pull = -(problem.P @ sol.x + problem.q)
@@ -110,7 +110,7 @@ def swing(
     path: Array,
 ) -> Figure:
     """A wall before and after a turn, the path of the solution, and named points."""
-    figure, (axes,) = panels(1, 6.6, 4.4)
+    figure, (axes,) = panels(1, 5.6, 3.9)
     axes.plot(*path.T, ":", color=GREY, linewidth=1.4)
     for (row, bound), dash, colour in zip(walls, "-:", (GREY, GREEN), strict=True):
         wall(axes, row, bound, colour, "--" if dash == ":" else dash)
@@ -139,7 +139,7 @@ def polygons(
     data: tuple[Array, Array],
 ) -> Figure:
     """A hidden polygon Gx ≤ h, those learned from it, and the pairs that showed it."""
-    figure, axes = _plane(5.8)
+    figure, axes = _plane(5.2)
     points, targets = data
     for pair in zip(points, targets, strict=True):
         axes.plot(*np.stack(pair).T, color=GREY, linewidth=0.5, alpha=0.6)
