@@ -18,8 +18,6 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 INK = "#7c7c7c"  # contrast ≥ 4 on white and ≥ 4 on #121212
-CLEAR, FAINT = "rgba(0,0,0,0)", "rgba(128,128,128,0.3)"
-COLOURS = ("#3b78c4", "#c44e3b", "#8a8a8a", "#4c8f5b")  # contrast ≥ 3 on both grounds
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -63,18 +61,31 @@ def show(figure: Figure, *, alt: str, caption: str, label: str) -> Emitted:
 
 
 def html(figure: Any, label: str) -> Emitted:
-    """A Plotly figure in an element of id `label`; the page brings plotly.js.
-
-    Ground, letters and grid are set so that it reads on a light page and on a dark one.
-    """
-    figure.update_layout(
-        paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": INK}, colorway=COLOURS
+    """A Plotly figure in an element of id `label`; the page brings plotly.js."""
+    _ink_plotly(figure)
+    markup = figure.to_html(
+        include_plotlyjs=False,
+        full_html=False,
+        auto_play=False,
+        div_id=label,
+        config={"displayModeBar": False, "responsive": True},
     )
-    grid = {"gridcolor": FAINT, "zerolinecolor": FAINT, "linecolor": INK}
-    figure.update_xaxes(**grid)
-    figure.update_yaxes(**grid)
-    markup = figure.to_html(include_plotlyjs=False, full_html=False, div_id=label)
     return Emitted(f'<div class="companion-plotly">{markup}</div>')
+
+
+def _ink_plotly(figure: Any) -> None:
+    """The same ink and ground for a Plotly figure, its axes and its sliders."""
+    clear, faint = "rgba(0,0,0,0)", "rgba(128,128,128,0.25)"
+    figure.update_layout(
+        paper_bgcolor=clear, plot_bgcolor=clear, font={"color": INK, "size": 13}
+    )
+    lines = {"gridcolor": faint, "zerolinecolor": faint, "linecolor": INK}
+    figure.update_xaxes(**lines)
+    figure.update_yaxes(**lines)
+    for slider in figure.layout.sliders:
+        slider.update(
+            bgcolor=faint, activebgcolor=INK, bordercolor=INK, tickcolor=INK, ticklen=4
+        )
 
 
 def _ink(figure: Figure) -> None:

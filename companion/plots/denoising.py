@@ -119,7 +119,6 @@ def strength_slider(
         sliders=[{"steps": steps, "active": start, "currentvalue": {"prefix": "λ = "}}],
         xaxis_title=across,
         yaxis_title=up,
-        template="plotly_white",
         height=420,
         margin={"l": 50, "r": 20, "t": 30, "b": 40},
     )

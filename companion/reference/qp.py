@@ -27,7 +27,7 @@ class Iterate(NamedTuple):
 
 
 def solve(problem: QP) -> QPSolution:
-    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by Mehrotra's predictor and corrector.
+    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by predictor and corrector.
 
     Raises ValueError if P is not symmetric positive semidefinite.
     Source: mehrotra1992implementation.
@@ -44,7 +44,8 @@ def solve(problem: QP) -> QPSolution:
         mu = z.s @ z.lam / rows
         predicted = (z.s + t * affine.s) @ (z.lam + t * affine.lam) / rows
         centre = (predicted / mu) ** 3 * mu if mu > 0 else 0.0
-        step = newton_step(problem, *z, z.s * z.lam + affine.s * affine.lam - centre)
+        bend = affine.s * affine.lam - centre
+        step = newton_step(problem, *z, z.s * z.lam + bend)
         t = step_length(z, step, 0.99)
         z = Iterate(*(v + t * dv for v, dv in zip(z, step, strict=True)))
     return _solution(problem, *z, Status.MAX_ITERATIONS)
@@ -135,7 +136,7 @@ def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:
 
 
 def vjp(problem: QP, sol: QPSolution, gx, gnu=None, glam=None) -> QP:
-    """Gradients of gxᵀx + gnuᵀnu + glamᵀlam in every field, shaped like the problem.
+    """Gradients of gxᵀx + gnuᵀnu + glamᵀlam in every field, as a QP.
 
     Source: amos2017optnet, eqs. (7) and (8), the latter corrected.
     """

@@ -52,6 +52,11 @@ def test_cells_that_do_not_fit_are_seen(tmp_path: Path) -> None:
 
 
 @every_chapter
+def test_cells_fit_the_page(path: Path) -> None:
+    assert not misfits(path)
+
+
+@every_chapter
 def test_front_matter_says_what_a_reader_can_do_and_how_long_it_takes(
     path: Path,
 ) -> None:

@@ -1,97 +1,75 @@
-"""Exercises of the chapter on QP layers.
+"""Exercises on certificates, gradients and the active set.
 
 Chapter: optnet.md. Theorems: qp-gradients, qp-optimality, qp-active-set.
 """
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
-from companion import sampling
-from companion.exercises import Answer, Exercise
-from companion.reference import qp
-
-CLOSE = 1e-7  # relative; answers and solutions differ by rounding only
-
-
-def _instances() -> list:
-    return [sampling.qp(np.random.default_rng(seed)) for seed in range(3)]
-
-
-def _adjoint(problem, sol, g):
-    """(d_x, d_nu, d_lam) as the chapter writes them, from the reference gradients."""
-    grads = qp.vjp(problem, sol, g)
-    return SimpleNamespace(x=grads.q, nu=-grads.b, lam=-grads.h), grads
-
-
-def _far(got, want) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    return bool(np.abs(got - want).max(initial=0) > CLOSE * (1 + np.abs(want).max()))
+from companion.exercises import Answer
+from companion.exercises.optnet.frame import adjoint, exercise, far, instances
 
 
 def _gap(answer: Answer) -> str | None:
-    for problem, sol in _instances():
+    for problem, sol in instances():
         z = sol.x + np.random.default_rng(9).normal(size=problem.n)
         d = z - sol.x
         slope = sol.lam @ (problem.h - problem.G @ z)
         want, got = d @ problem.P @ d / 2 + slope, answer(problem, sol, z)
         if got is None:
             return "Nothing came back: the stub returns None."
-        if not _far(got, d @ problem.P @ d + slope):
+        if not far(got, d @ problem.P @ d + slope):
             return "The quadratic term is twice too large: the objective has a ½."
-        if not _far(got, want - 2 * slope):
+        if not far(got, want - 2 * slope):
             return "The multipliers' term has the wrong sign: slack is h − Gz."
-        if not _far(got, want - slope):
+        if not far(got, want - slope):
             return (
                 "The multipliers' term is missing: constraints carry part of the gap."
             )
-        if _far(got, want):
+        if far(got, want):
             return f"Expected {want:.6g} on a random instance, got {got:.6g}."
     return None
 
 
 def _grad_G(answer: Answer) -> str | None:
-    for problem, sol in _instances():
+    for problem, sol in instances():
         g = np.random.default_rng(3).normal(size=problem.n)
-        d, grads = _adjoint(problem, sol, g)
+        d, grads = adjoint(problem, sol, g)
         got, lam = answer(sol.x, sol.lam, d.x, d.lam), sol.lam
         outer = np.outer(d.lam, sol.x)
         if got is None:
             return "Nothing came back: the stub returns None."
-        if not _far(got, outer + np.outer(lam**2, d.x)):
+        if not far(got, outer + np.outer(lam**2, d.x)):
             return "The multipliers enter squared: this is eq. (8) as printed."
-        if not _far(got, grads.G.T):
+        if not far(got, grads.G.T):
             return "The matrix is transposed: rows belong to constraints."
-        if not _far(got, outer):
+        if not far(got, outer):
             return "A term is missing: G stands in stationarity as well."
-        if _far(got, grads.G):
+        if far(got, grads.G):
             return "The matrix differs from the reference gradient."
     return None
 
 
 def _grad_P(answer: Answer) -> str | None:
-    for problem, sol in _instances():
-        d, grads = _adjoint(problem, sol, np.ones(problem.n))
+    for problem, sol in instances():
+        d, grads = adjoint(problem, sol, np.ones(problem.n))
         got = answer(sol.x, d.x)
         if got is None:
             return "Nothing came back: the stub returns None."
-        if not _far(got, np.outer(d.x, sol.x)):
+        if not far(got, np.outer(d.x, sol.x)):
             return "The matrix is not symmetric: project onto symmetric matrices."
-        if not _far(got, 2 * grads.P):
+        if not far(got, 2 * grads.P):
             return "Every entry is doubled: the projection is a mean, with a ½."
-        if not _far(got, -grads.P):
+        if not far(got, -grads.P):
             return "The sign is reversed: the adjoint already carries the minus."
-        if _far(got, grads.P):
+        if far(got, grads.P):
             return "The matrix differs from the reference gradient."
     return None
 
 
 def _active(answer: Answer) -> str | None:
-    for problem, sol in _instances():
+    for problem, sol in instances():
         got, active = answer(problem, sol), sol.lam > 0
         C = np.vstack([problem.A, problem.G[active]])
         free = np.linalg.inv(problem.P)
@@ -100,16 +78,16 @@ def _active(answer: Answer) -> str | None:
         )[: problem.n, : problem.n]
         if got is None:
             return "Nothing came back: the stub returns None."
-        if not _far(got, -free):
+        if not far(got, -free):
             return "The constraints are ignored: this is the unconstrained derivative."
-        if not _far(got, -want):
+        if not far(got, -want):
             return "The sign is reversed: a larger q pushes x away."
-        if _far(np.asarray(got) @ C.T, np.zeros((problem.n, len(C)))):
+        if far(np.asarray(got) @ C.T, np.zeros((problem.n, len(C)))):
             return (
                 "The answer leaves the active rows: "
                 "inactive rows must drop out and active ones stay."
             )
-        if _far(got, want):
+        if far(got, want):
             return "The matrix differs from the block inverse."
     return None
 
@@ -119,31 +97,13 @@ def _shared(answer: Answer) -> str | None:
     got = answer(rows)
     if got is None:
         return "Nothing came back: the stub returns None."
-    if not _far(got, rows.mean(0)):
+    if not far(got, rows.mean(0)):
         return "This is a mean: it is too small by the size of the batch."
-    if not _far(got, rows.sum()):
+    if not far(got, rows.sum()):
         return "The entries of the parameter are added too: sum the batch axis only."
-    if not _far(got, rows[0]):
+    if not far(got, rows[0]):
         return "Only the first instance counts: every instance pulls on the parameter."
-    return "The vector is not the sum." if _far(got, rows.sum(0)) else None
-
-
-def _source(function: str, arguments: str, body: str) -> str:
-    return f"import numpy as np\n\n\ndef {function}({arguments}):\n    return {body}\n"
-
-
-def _exercise(name, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
-    function, arguments = call
-    return Exercise(
-        label=f"optnet-ex-{name}",
-        function=function,
-        prompt=prompt,
-        stub=_source(function, arguments, "None"),
-        solution=_source(function, arguments, solution),
-        wrong=tuple((_source(function, arguments, w), d) for w, d in wrong),
-        checks=(test,),
-        hints=hints,
-    )
+    return "The vector is not the sum." if far(got, rows.sum(0)) else None
 
 
 INVERSE = (
@@ -153,7 +113,7 @@ INVERSE = (
 )
 
 EXERCISES = (
-    _exercise(
+    exercise(
         "gap",
         "The gap p(z) − p(x) at a point z with Az = b, from the multipliers (★).",
         ("gap", "problem, sol, z"),
@@ -175,7 +135,7 @@ EXERCISES = (
         _gap,
         ("Expand p(z) about x.", "Replace Px + q by −Aᵀnu − Gᵀlam."),
     ),
-    _exercise(
+    exercise(
         "shared",
         "The gradient of a parameter shared by a batch, from one row an instance (★).",
         ("shared", "rows"),
@@ -188,7 +148,7 @@ EXERCISES = (
         _shared,
         ("Differentiate a sum of losses.", "The chain rule adds over the uses."),
     ),
-    _exercise(
+    exercise(
         "grad-P",
         "The gradient in P from x and d_x (★★).",
         ("grad_P", "x, dx"),
@@ -201,7 +161,7 @@ EXERCISES = (
         _grad_P,
         ("dP is symmetric.", "⟨M, dP⟩ sees the symmetric part of M only."),
     ),
-    _exercise(
+    exercise(
         "grad-G",
         "The gradient in G from x, lam, d_x and d_lam (★★).",
         ("grad_G", "x, lam, dx, dlam"),
@@ -214,7 +174,7 @@ EXERCISES = (
         _grad_G,
         ("G appears twice in the KKT conditions.", "Add the two contributions."),
     ),
-    _exercise(
+    exercise(
         "jacobian",
         "The Jacobian of x in q from the active set (★★★).",
         ("jacobian", "problem, sol"),
