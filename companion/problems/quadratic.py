@@ -108,7 +108,8 @@ class QP:
 class QPSolution:
     """What a solver found; slack = h − Gx.
 
-    The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).
+    The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).  `info`
+    says how: the engine that was used and its iterations, where there is a choice.
     """
 
     x: Float[Any, "*batch n"]
@@ -117,3 +118,4 @@ class QPSolution:
     slack: Float[Any, "*batch m"]
     value: Any
     status: Any
+    info: Any = None

@@ -17,20 +17,20 @@ LAYER = "companion.layers.qp"
 MUTANTS = {
     "eq. (8) as printed": (
         "adjoint",
-        "grad_G = _outer(dlam, x) + _outer(lam, dx)",
-        "grad_G = _outer(dlam, x) + _outer(lam * lam, dx)",
+        "(dlam, x, lam, dx))",
+        "(dlam, x, lam * lam, dx))",
         "qp-gradients",
     ),
     "the half of the gradient in P dropped": (
         "adjoint",
-        "grad_P = 0.5 * (_outer(dx, x) + _outer(x, dx))",
-        "grad_P = _outer(dx, x) + _outer(x, dx)",
+        "(0.5, 1.0, 1.0)",
+        "(1.0, 1.0, 1.0)",
         "qp-gradients",
     ),
     "the sign of the gradient in h": (
         "adjoint",
-        "grad_G, -dlam)",
-        "grad_G, dlam)",
+        "(dx, -dnu, -dlam)",
+        "(dx, -dnu, dlam)",
         "qp-gradients",
     ),
     "a term of the tangent forgotten": (
@@ -41,8 +41,8 @@ MUTANTS = {
     ),
     "a mean over the batch for a sum": (
         "adjoint",
-        "rows = (grad_P, dx,",
-        "rows = (grad_P / len(grad_P), dx,",
+        "(scale * (u.mT @ v + a.mT @ b))",
+        "(scale * (u.mT @ v + a.mT @ b) / len(u))",
         "qp-shared-parameters",
     ),
     "the sign of the Schur block": (

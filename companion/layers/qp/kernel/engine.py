@@ -1,0 +1,162 @@
+"""The compiled active set as an engine of the layer: arrays in, factors kept, threads.
+
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import scipy
+import threadpoolctl
+import torch
+from torch import Tensor
+
+from companion.layers.qp.kernel import dense
+from companion.layers.qp.kernel.lapack import LETTERS, NUMBERS, routines
+
+WORK = 2e6  # multiplications below which a batch stays on one thread
+CHUNKS = 2  # for each core, so that an uneven batch still keeps all busy
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="companion")
+
+
+@cache
+def _blas() -> tuple[threadpoolctl.LibController, ...]:
+    """SciPy's BLAS, whose own threads would fight with ours."""
+    folder = os.path.dirname(os.path.dirname(scipy.__file__))
+    loaded = threadpoolctl.ThreadpoolController().lib_controllers
+    return tuple(
+        library
+        for library in loaded
+        if library.filepath.startswith(os.path.join(folder, "scipy"))
+    )
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    before = [library.get_num_threads() for library in _blas()]
+    for library in _blas():
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, count in zip(_blas(), before, strict=True):
+            library.set_num_threads(count)
+
+
+def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) -> None:
+    """Run act on spans that cover range(size), in threads if there is enough work."""
+    parts = min(size, CHUNKS * (os.cpu_count() or 1)) if work * size > WORK else 1
+    if parts <= 1:
+        act((0, size))
+        return
+    cuts = [size * k // parts for k in range(parts + 1)]
+    spans = list(zip(cuts[:-1], cuts[1:], strict=True))
+    with _one_thread_each():
+        list(_pool().map(act, spans))
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """What the adjoint needs: factors of every instance, active rows and their count."""
+
+    arrays: Arrays
+    counts: np.ndarray
+    good: np.ndarray
+
+    def solve(self, gx: Tensor, gy: Tensor) -> tuple[Tensor, Tensor]:
+        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C."""
+        seeds = (gx.contiguous().numpy(), gy.contiguous().numpy())
+        found = (np.empty_like(seeds[0]), np.empty_like(seeds[1]))
+
+        def act(span: tuple[int, int]) -> None:
+            dense.adjoint_chunk(span, self.arrays, self.counts, seeds, found)
+
+        n, k = gx.shape[-1], gy.shape[-1]
+        over_chunks(act, len(gx), 4.0 * n * (n + k))
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Solutions of the instances that are `good`; rubbish in the others."""
+
+    x: Tensor
+    y: Tensor
+    slack: Tensor
+    good: Tensor
+    skew: Tensor
+    iterations: Tensor
+    factors: Factors | None
+
+
+def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
+    """Solve a batch of dense QPs with P ≻ 0; fields have batch size B or one.
+
+    `guess` are multipliers of G to start from; `keep` keeps factors for the adjoint.
+    """
+    arrays = tuple(v.detach().contiguous().numpy() for v in data)
+    P, q, A, b, G, h = arrays
+    size = max(map(len, arrays))
+    n, p, m = q.shape[1], b.shape[1], h.shape[1]
+    shared = size > 1 and len(P) == len(A) == len(G) == 1
+    rooms = size if keep and not shared else 1
+    factors = (
+        np.empty((rooms, n, n)), np.empty((rooms, p + m, n)),
+        np.empty((rooms, p + m, p + m)), np.empty((m, m)),
+        np.empty((size if keep else 1, m, m)), np.empty((size, m), np.int64),
+    )  # fmt: skip
+    found = (
+        np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
+        np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
+        np.zeros(size),
+    )  # fmt: skip
+    calls, constants = routines(), (LETTERS, NUMBERS)
+    start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
+    if shared:
+        L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
+        L[:], X[:p], X[p:] = P[0], A[0], G[0]
+        found[6][:] = dense.asymmetry(P[0])
+        if dense.factor(calls, constants, L, X, S, R, p) != 0:
+            found[5][:] = dense.NOT_CONVEX
+    if not (shared and found[5][0]):
+
+        def act(span: tuple[int, int]) -> None:
+            dense.solve_chunk(
+                calls, constants, span, arrays, factors, start, found, keep, shared
+            )
+
+        work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
+        over_chunks(act, size, work)
+    x, y, slack, counts, iterations, outcomes, skew = found
+    good = outcomes == 0
+    kept = None
+    if keep:
+        L, X, S, _, F, rows = factors
+        kept = Factors((L, X, S, F, rows), np.where(good, counts, 0), good)
+    tensors = (torch.from_numpy(v) for v in (x, y, slack, good, skew, iterations))
+    return Found(*tensors, kept)
+
+
+def outer(u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """The matrices scale·(u vᵀ + a bᵀ), one an instance."""
+    out = np.empty((len(u), u.shape[1], v.shape[1]))
+    parts = [w.contiguous().numpy() for w in (u, v, a, b)]
+
+    def act(span: tuple[int, int]) -> None:
+        dense.outer_chunk(span, *parts, scale, out)
+
+    over_chunks(act, len(u), 2.0 * u.shape[1] * v.shape[1])
+    return torch.from_numpy(out)
