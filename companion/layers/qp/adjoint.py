@@ -133,7 +133,7 @@ class Solve(torch.autograd.Function):
         return tuple(v.reshape(*shape, *v.shape[1:]) for v in outputs), (0,) * 5
 
 
-def _on_active(  # noqa: PLR0913 - the linear system of the active rows
+def _on_active(
     P: Tensor, A: Tensor, G: Tensor, active: Tensor, r1: Tensor, r2: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Solve [P Cᵀ; C 0](u, y) = (r1, r2) on the equality rows and the active ones."""

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from companion.layers.qp import interior_point
 from companion.layers.qp.kkt import matvec
-from companion.problems import Status
 
 ENGINES = ("auto", "active_set", "interior_point")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
@@ -80,7 +79,7 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     run.used = choose(run.engine, data)
     if run.used == "interior_point":
         check_convex(data[0], run)
-        return _interior(run, data)
+        return _interior(data)
     found = compiled().solve(data, run.guess, keep=run.keep)
     good = found.good
     p = data[3].shape[-1]
@@ -96,7 +95,7 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
-        parts = _interior(replace(run, used="interior_point"), full)
+        parts = _interior(full)
         for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
             whole[bad] = part
         run.used = (
@@ -105,7 +104,7 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return x, nu, lam, status, active
 
 
-def _interior(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     size = max(map(len, data))
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
     z, status = interior_point.solve(full)

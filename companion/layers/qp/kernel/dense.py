@@ -37,10 +37,11 @@ TOUCH = 1e-8  # slack at which a row of norm one touches its bound
 
 
 @njit(**COMPILED)
-def factor(calls, constants, L, X, S, R, p):  # noqa: PLR0913 - matrices of one instance
-    """Factors in place: L of P, X = [A; G]L⁻ᵀ, S's equality block, R of what is left.
+def factor(calls, constants, L, X, S, R, p):
+    """Factors in place: L of P, X = [A; G]L⁻ᵀ, S of the equalities, R of what is left.
 
-    Zero on success.
+    S has a row for every row of X: a factor, and below it what the rest becomes.  Zero
+    on success.
     """
     letters, numbers = constants
     n, k = L.shape[0], X.shape[0]
@@ -49,17 +50,21 @@ def factor(calls, constants, L, X, S, R, p):  # noqa: PLR0913 - matrices of one 
     if cholesky(calls, letters, ints, n, at(L), n) != 0:
         return NOT_CONVEX
     divide(calls, letters, ints, numbers, n, k, at(L), n, at(X), n)
-    gram(calls, letters, ints, numbers, k, n, at(X), n, at(S), k, ONE, ZERO)
+    all_rows = np.empty((k, k))
+    gram(calls, letters, ints, numbers, k, n, at(X), n, at(all_rows), k, ONE, ZERO)
     if p > 0:
-        if cholesky(calls, letters, ints, p, at(S), k) != 0:
+        if cholesky(calls, letters, ints, p, at(all_rows), k) != 0:
             return NOT_CONVEX
-        below, corner = at(S, p * k), at(S, p * k + p)
-        divide(calls, letters, ints, numbers, p, m, at(S), k, below, k)
+        below, corner = at(all_rows, p * k), at(all_rows, p * k + p)
+        divide(calls, letters, ints, numbers, p, m, at(all_rows), k, below, k)
         gram(calls, letters, ints, numbers, m, p, below, k, corner, k, MINUS, ONE)
+    for i in range(p):
+        S[i, : i + 1] = all_rows[i, : i + 1]
     for i in range(m):
+        S[p + i] = all_rows[p + i, :p]
         for j in range(i + 1):
-            R[i, j] = S[p + i, p + j]
-            R[j, i] = S[p + i, p + j]
+            R[i, j] = all_rows[p + i, p + j]
+            R[j, i] = all_rows[p + i, p + j]
     return 0
 
 
@@ -83,12 +88,12 @@ def reduce(X, S, t, f, p):
 
 
 @njit(**COMPILED)
-def on_active(L, X, S, F, rows, count, q, rhs, x, y):  # noqa: PLR0913 - one linear system
+def on_active(L, X, S, F, rows, count, q, rhs, x, y):
     """Solve Px + Cᵀy = -q, Cx = rhs on the equality rows and rows[:count]; add to x, y.
 
     F factors what elimination leaves of the active rows; q is overwritten.
     """
-    n, p = len(q), X.shape[0] - F.shape[0]
+    n, p = len(q), S.shape[1]
     f, z = np.empty(p), np.empty(count)
     solve_lower(L, q, n)
     for a in range(p):
@@ -133,8 +138,8 @@ def _size(v):
 
 
 @njit(**COMPILED)
-def residual(P, q, A, G, rhs, x, y, rd, rp):  # noqa: PLR0913 - the KKT conditions
-    """Stationarity rd and rows rp = rhs - [A; G]x; the error relative to their terms."""
+def residual(P, q, A, G, rhs, x, y, rd, rp):
+    """Stationarity rd, rows rp = rhs - [A; G]x, and the error beside their terms."""
     n, p = len(x), A.shape[0]
     terms = 1.0
     for j in range(n):
@@ -233,7 +238,7 @@ def _pick(batch, i):
 
 
 @njit(**COMPILED)
-def solve_chunk(calls, constants, span, data, factors, guess, found, keep, shared):  # noqa: PLR0913 - all of a chunk
+def solve_chunk(calls, constants, span, data, factors, guess, found, keep, shared):
     """Solve the instances span[0] ≤ i < span[1] of a batch.
 
     data = (P, q, A, b, G, h), each with a batch axis of full size or of one.  factors =
@@ -249,12 +254,12 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
         L, X, S = (
             np.empty((1, n, n)),
             np.empty((1, p + m, n)),
-            np.empty((1, p + m, p + m)),
+            np.empty((1, p + m, p)),
         )
     if not shared:
         R = np.empty((m, m))
     if not keep:
-        F = np.empty((1, m, m))
+        F = np.empty((1, min(m, n - p), min(m, n - p)))
     rhs, none = np.empty(p + m), np.empty(0)
     for i in range(span[0], span[1]):
         own = i if keep and not shared else 0
@@ -291,7 +296,7 @@ def adjoint_chunk(span, factors, counts, seeds, found):
 
 
 @njit(**COMPILED)
-def outer_chunk(span, u, v, a, b, half, out):  # noqa: PLR0913 - two outer products
+def outer_chunk(span, u, v, a, b, half, out):
     """The matrices half·(u vᵀ + a bᵀ) of the instances of a chunk."""
     for i in range(span[0], span[1]):
         for row in range(u.shape[1]):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import scipy
@@ -63,14 +64,14 @@ def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) 
         act((0, size))
         return
     cuts = [size * k // parts for k in range(parts + 1)]
-    spans = list(zip(cuts[:-1], cuts[1:], strict=True))
+    spans = list(pairwise(cuts))
     with _one_thread_each():
         list(_pool().map(act, spans))
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """What the adjoint needs: factors of every instance, active rows and their count."""
+    """What the adjoint needs: every instance's factors, active rows and their count."""
 
     arrays: Arrays
     counts: np.ndarray
@@ -113,10 +114,11 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     n, p, m = q.shape[1], b.shape[1], h.shape[1]
     shared = size > 1 and len(P) == len(A) == len(G) == 1
     rooms = size if keep and not shared else 1
+    inside = max(min(m, n - p), 0)  # rows that can be independent of the equalities
     factors = (
         np.empty((rooms, n, n)), np.empty((rooms, p + m, n)),
-        np.empty((rooms, p + m, p + m)), np.empty((m, m)),
-        np.empty((size if keep else 1, m, m)), np.empty((size, m), np.int64),
+        np.empty((rooms, p + m, p)), np.empty((m, m)),
+        np.empty((size if keep else 1, inside, inside)), np.empty((size, m), np.int64),
     )  # fmt: skip
     found = (
         np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),

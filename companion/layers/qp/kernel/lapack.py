@@ -43,10 +43,10 @@ def finite(v):
 
 
 @intrinsic
-def _invoke(_typing, address, pointers):  # noqa: ANN001, ANN202 - numba's protocol
+def _invoke(_typing, address, pointers):
     """Call the function at an address with a tuple of pointers, all as integers."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+    def generate(context, builder, signature, arguments):
         place, packed = arguments
         count = signature.args[1].count
         pointer = ir.IntType(8).as_pointer()
@@ -77,7 +77,7 @@ def cholesky(calls, letters, ints, n, a, stride):
 
 
 @njit(**COMPILED)
-def divide(calls, letters, ints, numbers, n, rows, factor, stride, b, width):  # noqa: PLR0913 - Fortran's own
+def divide(calls, letters, ints, numbers, n, rows, factor, stride, b, width):
     """Replace B by B·L⁻ᵀ: B has `rows` rows of n, L is lower; strides in entries."""
     ints[0], ints[1], ints[2], ints[3] = n, rows, stride, width
     pointers = (
@@ -89,7 +89,7 @@ def divide(calls, letters, ints, numbers, n, rows, factor, stride, b, width):  #
 
 
 @njit(**COMPILED)
-def gram(calls, letters, ints, numbers, rows, n, b, width, c, stride, sign, keep):  # noqa: PLR0913 - Fortran's own
+def gram(calls, letters, ints, numbers, rows, n, b, width, c, stride, sign, keep):
     """Lower triangle of C ← sign·B·Bᵀ + keep·C; sign and keep are places of numbers."""
     ints[0], ints[1], ints[2], ints[3] = rows, n, width, stride
     pointers = (

@@ -79,26 +79,40 @@ def _descend(R, r, z):
 
 
 @njit(**COMPILED)
-def seed(R, r, z, F, rows):
-    """Rows on which the unconstrained minimizer is nonnegative, from z's support."""
+def _support(z, rows):
+    """Collect the rows with positive entries, and set z to zero."""
     count = 0
-    for i in range(len(r)):
+    for i in range(len(z)):
         if z[i] > 0:
             rows[count] = i
             count += 1
         z[i] = 0.0
+    return count
+
+
+@njit(**COMPILED)
+def _keep_positive(value, rows, count):
+    """Drop the rows whose value is negative; the new count."""
+    kept = 0
+    for a in range(count):
+        if value[a] >= 0:
+            rows[kept], value[kept] = rows[a], value[a]
+            kept += 1
+    return kept
+
+
+@njit(**COMPILED)
+def seed(R, r, z, F, rows):
+    """Rows on which the unconstrained minimizer is nonnegative, from z's support."""
+    count = _support(z, rows)
     value = np.empty(len(r))
     for _ in range(TRIALS):
-        count = factor_rows(R, rows, count, F)
+        count = factor_rows(R, rows, min(count, F.shape[0]), F)
         for a in range(count):
             value[a] = -r[rows[a]]
         solve_lower(F, value, count)
         solve_upper(F, value, count)
-        kept = 0
-        for a in range(count):
-            if value[a] >= 0:
-                rows[kept], value[kept] = rows[a], value[a]
-                kept += 1
+        kept = _keep_positive(value, rows, count)
         if kept == count:
             for a in range(count):
                 z[rows[a]] = value[a]
@@ -117,7 +131,7 @@ def _most_violated(w, scale, inside, tolerance):
 
 
 @njit(**COMPILED)
-def _direction(R, F, rows, count, entering, l, d):  # noqa: PLR0913 - the method's state
+def _direction(R, F, rows, count, entering, l, d):
     """How the rows inside answer one that enters; returns its own curvature."""
     for a in range(count):
         total = R[entering, rows[a]]
@@ -145,7 +159,7 @@ def _blocking(z, d, rows, count):
 
 
 @njit(**COMPILED)
-def _advance(R, w, z, d, rows, count, entering, step):  # noqa: PLR0913 - the method's state
+def _advance(R, w, z, d, rows, count, entering, step):
     """Move along the direction; w follows, row by row of R."""
     for i in range(len(w)):
         w[i] += step * R[entering, i]
@@ -176,10 +190,39 @@ def _leave(F, rows, count, place):
 
 
 @njit(**COMPILED)
-def minimize(R, r, z, F, rows, guessed, tolerance, limit):  # noqa: PLR0913 - data, workspace, limits
-    """Solve from a guess; returns rows inside (a count), iterations and how it ended.
+def _admit(R, F, rows, count, entering, z, w, inside, l, d):
+    """Let a violated row in, and out whatever it pushes to zero, until it is tight.
 
-    On return z is the solution and F the factor of R on rows[:count].
+    Returns the count, the changes made, and whether no multiplier makes it tight.
+    """
+    mass, changes = 0.0, 0
+    while True:
+        changes += 1
+        curvature = _direction(R, F, rows, count, entering, l, d)
+        blocked, place = _blocking(z, d, rows, count)
+        flat = curvature <= DEPENDENT * R[entering, entering] or count == F.shape[0]
+        if flat and place < 0:
+            return count, changes, True
+        full = np.inf if flat else -w[entering] / curvature
+        step = min(full, blocked)
+        _advance(R, w, z, d, rows, count, entering, step)
+        mass += step
+        if full <= blocked:
+            break
+        inside[rows[place]], z[rows[place]] = False, 0.0
+        count = _leave(F, rows, count, place)
+    z[entering], inside[entering], rows[count] = mass, True, entering
+    F[count, :count] = l[:count]
+    F[count, count] = np.sqrt(curvature)
+    return count + 1, changes, False
+
+
+@njit(**COMPILED)
+def minimize(R, r, z, F, rows, guessed, tolerance, limit):
+    """Solve from a guess; returns rows inside (a count), changes and how it ended.
+
+    On return z is the solution and F the factor of R on rows[:count].  F has room for
+    as many rows as can be independent.
     """
     m = len(r)
     if not guessed:
@@ -193,30 +236,13 @@ def minimize(R, r, z, F, rows, guessed, tolerance, limit):  # noqa: PLR0913 - da
         inside[rows[a]] = True
         for i in range(m):
             w[i] += z[rows[a]] * R[rows[a], i]
-    iterations = 0
-    while True:
+    changes = 0
+    while changes <= limit:
         entering = _most_violated(w, scale, inside, tolerance)
         if entering < 0:
-            return count, iterations, SOLVED
-        mass = 0.0
-        while True:
-            iterations += 1
-            if iterations > limit:
-                return count, iterations, STOPPED
-            curvature = _direction(R, F, rows, count, entering, l, d)
-            blocked, place = _blocking(z, d, rows, count)
-            flat = curvature <= DEPENDENT * R[entering, entering]
-            if flat and place < 0:
-                return count, iterations, UNBOUNDED
-            full = np.inf if flat else -w[entering] / curvature
-            step = min(full, blocked)
-            _advance(R, w, z, d, rows, count, entering, step)
-            mass += step
-            if full <= blocked:
-                break
-            inside[rows[place]], z[rows[place]] = False, 0.0
-            count = _leave(F, rows, count, place)
-        z[entering], inside[entering], rows[count] = mass, True, entering
-        F[count, :count] = l[:count]
-        F[count, count] = np.sqrt(curvature)
-        count += 1
+            return count, changes, SOLVED
+        count, more, unbounded = _admit(R, F, rows, count, entering, z, w, inside, l, d)
+        changes += more
+        if unbounded:
+            return count, changes, UNBOUNDED
+    return count, changes, STOPPED
