@@ -29,8 +29,10 @@ class Solve(torch.autograd.Function):
         """Solve; NaN in the instances that have no solution."""
         x, nu, lam, status, active = engines.solve(run, data)
         solved = (status == Status.SOLVED).unsqueeze(-1)
-        x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))
-        return x, nu, lam, status, active & solved
+        if not bool(solved.all()):
+            x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))
+            active = active & solved
+        return x, nu, lam, status, active
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -51,6 +53,8 @@ class Solve(torch.autograd.Function):
         [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C, then
         grad_P = (dx xᵀ + x dxᵀ)/2, grad_C = dy xᵀ + y dxᵀ, grad_rhs = -dy.
         """
+        if ctx.run.factors is not None and not torch.is_grad_enabled():
+            return _compiled(ctx, *seeds[:3])
         P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
         gx, gnu, glam = (
             torch.zeros_like(v)
@@ -58,34 +62,14 @@ class Solve(torch.autograd.Function):
             else torch.where(solved.unsqueeze(-1), g, 0.0)
             for g, v in zip(seeds[:3], (x, nu, lam), strict=True)
         )
-        gy = torch.cat([gnu, glam], -1)
-        factors = None if torch.is_grad_enabled() else ctx.run.factors
-        if factors is None:
-            dx, dy = _on_active(P, A, G, active, -gx, -gy)
-        else:
-            dx, dy = _by_factors(factors, (P, A, G, active), gx, gy)
+        dx, dy = _on_active(P, A, G, active, -gx, -torch.cat([gnu, glam], -1))
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
-        outer = _outer if factors is None else engines.outer
-        wanted = ctx.needs_input_grad[1:]
+        products = _products((dx, dnu, dlam), (x, nu, lam))
         grad_P, grad_A, grad_G = (
-            (scale * (u.mT @ v + a.mT @ b)).unsqueeze(0)
-            if shared
-            else outer(u, v, a, b, scale)
-            if want
-            else None
-            for want, shared, (u, v, a, b), scale in zip(
-                wanted[::2],
-                ctx.shared[::2],
-                ((dx, x, x, dx), (dnu, x, nu, dx), (dlam, x, lam, dx)),
-                (0.5, 1.0, 1.0),
-                strict=True,
-            )
+            _outer(*parts, shared=one)
+            for parts, one in zip(products, ctx.shared[::2], strict=True)
         )
-        vectors = (
-            v.sum(0, keepdim=True) if shared else v
-            for v, shared in zip((dx, -dnu, -dlam), ctx.shared[1::2], strict=True)
-        )
-        grad_q, grad_b, grad_h = vectors
+        grad_q, grad_b, grad_h = _summed((dx, -dnu, -dlam), ctx.shared)
         return None, grad_P, grad_q, grad_A, grad_b, grad_G, grad_h
 
     @staticmethod
@@ -144,21 +128,81 @@ def _on_active(
     return solve_kkt(P, rows, torch.cat([every, active], -1), r1, r2)
 
 
-def _by_factors(
-    factors: Any, matrices: tuple[Tensor, ...], gx: Tensor, gy: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The adjoint by the forward pass's factors; by new ones where it left none."""
-    dx, dy = factors.solve(gx, gy)
-    other = torch.from_numpy(~factors.good)
-    if bool(other.any()):
-        P, A, G, active = (v if len(v) == 1 else v[other] for v in matrices)
-        u, y = _on_active(P, A, G, active, -gx[other], -gy[other])
-        dx[other], dy[other] = u, y
-    return dx, dy
+def _compiled(
+    ctx: Any, gx: Tensor | None, gnu: Tensor | None, glam: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    """The same gradients in one pass over the factors that the forward pass left."""
+    factors, shared = ctx.run.factors, ctx.shared
+    x, nu, lam = ctx.saved_tensors[3:6]
+    p, gy = nu.shape[-1], None
+    if gnu is not None or glam is not None:
+        pairs = ((gnu, nu), (glam, lam))
+        gy = torch.cat([torch.zeros_like(v) if g is None else g for g, v in pairs], -1)
+    gx = torch.zeros_like(x) if gx is None else gx
+    wanted = ctx.needs_input_grad[1::2]
+    alone = tuple(w and not s for w, s in zip(wanted, shared[::2], strict=True))
+    dx, dy, *matrices = factors.gradients(gx, gy, alone)
+    if not factors.complete:
+        x, nu, lam = _mended(ctx, (gx, gy), (dx, dy), matrices)
+    dnu, dlam = dy[:, :p], dy[:, p:]
+    products = _products((dx, dnu, dlam), (x, nu, lam))
+    grad_P, grad_A, grad_G = (
+        _outer(*parts, shared=True) if want and one else found
+        for want, one, parts, found in zip(
+            wanted, shared[::2], products, matrices, strict=True
+        )
+    )
+    grad_q, grad_b, grad_h = _summed((dx, -dnu, -dlam), shared)
+    return None, grad_P, grad_q, grad_A, grad_b, grad_G, grad_h
 
 
-def _outer(u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """The matrices scale·(u vᵀ + a bᵀ), one an instance."""
+def _mended(
+    ctx: Any,
+    seeds: tuple[Tensor, Tensor | None],
+    found: tuple[Tensor, Tensor],
+    matrices: list[Tensor | None],
+) -> tuple[Tensor, ...]:
+    """Fill in, in place, the instances that the compiled engine left to another.
+
+    Returns (x, nu, lam) with zeros where there is no solution.
+    """
+    P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
+    other = ~ctx.run.factors.good
+    P, A, G = (v if len(v) == 1 else v[other] for v in (P, A, G))
+    gx, gy = (
+        torch.zeros_like(v) if g is None else torch.where(solved.unsqueeze(-1), g, 0.0)
+        for g, v in zip(seeds, found, strict=True)
+    )
+    dx, dy = _on_active(P, A, G, active[other], -gx[other], -gy[other])
+    found[0][other], found[1][other] = dx, dy
+    dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
+    products = _products((dx, dnu, dlam), (x[other], nu[other], lam[other]))
+    for whole, parts in zip(matrices, products, strict=True):
+        if whole is not None:
+            whole[other] = _outer(*parts, shared=False)
+    return x, nu, lam
+
+
+def _products(
+    adjoint: tuple[Tensor, ...], point: tuple[Tensor, ...]
+) -> tuple[tuple[Any, ...], ...]:
+    """The outer products of which the gradients of P, A and G are made."""
+    (dx, dnu, dlam), (x, nu, lam) = adjoint, point
+    return ((dx, x, x, dx, 0.5), (dnu, x, nu, dx, 1.0), (dlam, x, lam, dx, 1.0))
+
+
+def _summed(vectors: tuple[Tensor, ...], shared: list[bool]) -> tuple[Tensor, ...]:
+    """Gradients of q, b and h, summed over the batch where it shares them."""
+    pairs = zip(vectors, shared[1::2], strict=True)
+    return tuple(v.sum(0, keepdim=True) if one else v for v, one in pairs)
+
+
+def _outer(
+    u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float, *, shared: bool
+) -> Tensor:
+    """The matrices scale·(u vᵀ + a bᵀ): one an instance, or their sum if shared."""
+    if shared:
+        return (scale * (u.mT @ v + a.mT @ b)).unsqueeze(0)
     left, right = torch.stack([u, a], -1), torch.stack([v, b], -2)
     return scale * (left @ right)
 

@@ -83,14 +83,14 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     found = compiled().solve(data, run.guess, keep=run.keep)
     good = found.good
     p = data[3].shape[-1]
-    # contiguous: forward-mode differentiation refuses outputs that are views
-    x, nu, lam = found.x, found.y[:, :p].contiguous(), found.y[:, p:].contiguous()
+    # copies: forward-mode differentiation refuses outputs that are views
+    x, nu, lam = found.x, found.y[:, :p].clone(), found.y[:, p:].clone()
     status = torch.zeros_like(found.iterations)
     active = lam > 0
     run.factors, run.iterations = found.factors, found.iterations
     if bool((found.skew > SYMMETRIC).any()):
         check_symmetric(data[0], run)
-    if not bool(good.all()):
+    if not found.complete:
         bad = ~good
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
@@ -110,11 +110,6 @@ def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
     return z.x, z.nu, z.lam, status, interior_point.active_rows(full.G, z.lam, slack)
-
-
-def outer(u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """The matrices scale·(u vᵀ + a bᵀ), one an instance, by the compiled engine."""
-    return compiled().outer(u, v, a, b, scale)
 
 
 def check_symmetric(P: Tensor, run: Run, where: Tensor | None = None) -> None:

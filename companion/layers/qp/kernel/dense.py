@@ -279,30 +279,40 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
 
 
 @njit(**COMPILED)
-def adjoint_chunk(span, factors, counts, seeds, found):
-    """Solve the adjoint system of the instances span[0] ≤ i < span[1].
-
-    seeds = (gx, gy) and found = (dx, dy): [P Cᵀ; C 0](dx, dy) = -(gx, gy).
-    """
-    L, X, S, F, rows = factors
-    gx, gy = seeds
-    dx, dy = found
-    for i in range(span[0], span[1]):
-        dx[i], dy[i] = 0.0, 0.0
-        on_active(
-            _pick(L, i), _pick(X, i), _pick(S, i), F[i], rows[i], counts[i],
-            gx[i].copy(), -gy[i], dx[i], dy[i],
-        )  # fmt: skip
+def _outer(u, v, a, b, scale, out):
+    """Fill out with scale·(u vᵀ + a bᵀ)."""
+    for row in range(len(u)):
+        s, t = scale * u[row], scale * a[row]
+        if s == 0.0 and t == 0.0:
+            out[row] = 0.0
+        else:
+            for j in range(len(v)):
+                out[row, j] = s * v[j] + t * b[j]
 
 
 @njit(**COMPILED)
-def outer_chunk(span, u, v, a, b, half, out):
-    """The matrices half·(u vᵀ + a bᵀ) of the instances of a chunk."""
+def adjoint_chunk(span, factors, counts, point, seeds, found, matrices):
+    """Adjoint solution and gradients of the instances span[0] ≤ i < span[1].
+
+    seeds = (gx, gy), point = (x, y) and found = (dx, dy) with [P Cᵀ; C 0](dx, dy) =
+    -(gx, gy).  matrices = gradients of (P, A, G), of batch size zero if not wanted.
+    """
+    L, X, S, F, rows = factors
+    x, y = point
+    gx, gy = seeds
+    dx, dy = found
+    grad_P, grad_A, grad_G = matrices
+    p = S.shape[2]
     for i in range(span[0], span[1]):
-        for row in range(u.shape[1]):
-            s, t = half * u[i, row], half * a[i, row]
-            if s == 0.0 and t == 0.0:
-                out[i, row] = 0.0
-            else:
-                for j in range(v.shape[1]):
-                    out[i, row, j] = s * v[i, j] + t * b[i, j]
+        dx[i], dy[i] = 0.0, 0.0
+        rhs = -gy[i] if len(gy) > 0 else np.zeros(y.shape[1])
+        on_active(
+            _pick(L, i), _pick(X, i), _pick(S, i), F[i], rows[i], counts[i],
+            gx[i].copy(), rhs, dx[i], dy[i],
+        )  # fmt: skip
+        if len(grad_P) > 0:
+            _outer(dx[i], x[i], x[i], dx[i], 0.5, grad_P[i])
+        if len(grad_A) > 0:
+            _outer(dy[i, :p], x[i], y[i, :p], dx[i], 1.0, grad_A[i])
+        if len(grad_G) > 0:
+            _outer(dy[i, p:], x[i], y[i, p:], dx[i], 1.0, grad_G[i])

@@ -45,6 +45,11 @@ def _blas() -> tuple[threadpoolctl.LibController, ...]:
     )
 
 
+@cache
+def _calls() -> tuple[int, int, int]:
+    return routines()
+
+
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     before = [library.get_num_threads() for library in _blas()]
@@ -71,23 +76,48 @@ def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """What the adjoint needs: every instance's factors, active rows and their count."""
+    """What the adjoint needs: factors, active rows, and the solution (x, y) itself.
+
+    `good` marks the instances that have them, `complete` says that all do.
+    """
 
     arrays: Arrays
     counts: np.ndarray
-    good: np.ndarray
+    point: Arrays
+    good: Tensor
+    complete: bool
 
-    def solve(self, gx: Tensor, gy: Tensor) -> tuple[Tensor, Tensor]:
-        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C."""
-        seeds = (gx.contiguous().numpy(), gy.contiguous().numpy())
-        found = (np.empty_like(seeds[0]), np.empty_like(seeds[1]))
+    def gradients(
+        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
+    ) -> tuple[Tensor | None, ...]:
+        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
+
+        After them the gradients of P, A and G that are wanted, one for each instance.
+        """
+        size, n = self.point[0].shape
+        k, p = self.point[1].shape[1], self.arrays[2].shape[2]
+        seeds = (
+            gx.contiguous().numpy(),
+            np.empty((0, k)) if gy is None else gy.contiguous().numpy(),
+        )
+        found = np.empty((size, n)), np.empty((size, k))
+        rows = (n, p, k - p)
+        matrices = tuple(
+            np.empty((size if want else 0, r, n))
+            for want, r in zip(wanted, rows, strict=True)
+        )
 
         def act(span: tuple[int, int]) -> None:
-            dense.adjoint_chunk(span, self.arrays, self.counts, seeds, found)
+            dense.adjoint_chunk(
+                span, self.arrays, self.counts, self.point, seeds, found, matrices
+            )
 
-        n, k = gx.shape[-1], gy.shape[-1]
-        over_chunks(act, len(gx), 4.0 * n * (n + k))
-        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+        over_chunks(act, size, 5.0 * n * (n + k))
+        shown = (
+            torch.from_numpy(v) if want else None
+            for v, want in zip(matrices, wanted, strict=True)
+        )
+        return (*map(torch.from_numpy, found), *shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +128,7 @@ class Found:
     y: Tensor
     slack: Tensor
     good: Tensor
+    complete: bool
     skew: Tensor
     iterations: Tensor
     factors: Factors | None
@@ -125,7 +156,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
         np.zeros(size),
     )  # fmt: skip
-    calls, constants = routines(), (LETTERS, NUMBERS)
+    calls, constants = _calls(), (LETTERS, NUMBERS)
     start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
     if shared:
         L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
@@ -143,22 +174,12 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
         over_chunks(act, size, work)
     x, y, slack, counts, iterations, outcomes, skew = found
-    good = outcomes == 0
-    kept = None
+    x, y, slack, good, skew, iterations = map(
+        torch.from_numpy, (x, y, slack, outcomes == 0, skew, iterations)
+    )
+    kept, complete = None, bool(good.all())
     if keep:
         L, X, S, _, F, rows = factors
-        kept = Factors((L, X, S, F, rows), np.where(good, counts, 0), good)
-    tensors = (torch.from_numpy(v) for v in (x, y, slack, good, skew, iterations))
-    return Found(*tensors, kept)
-
-
-def outer(u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """The matrices scale·(u vᵀ + a bᵀ), one an instance."""
-    out = np.empty((len(u), u.shape[1], v.shape[1]))
-    parts = [w.contiguous().numpy() for w in (u, v, a, b)]
-
-    def act(span: tuple[int, int]) -> None:
-        dense.outer_chunk(span, *parts, scale, out)
-
-    over_chunks(act, len(u), 2.0 * u.shape[1] * v.shape[1])
-    return torch.from_numpy(out)
+        counts[outcomes != 0] = 0
+        kept = Factors((L, X, S, F, rows), counts, found[:2], good, complete)
+    return Found(x, y, slack, good, complete, skew, iterations, kept)
