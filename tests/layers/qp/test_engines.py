@@ -42,10 +42,11 @@ def test_engines_agree(regime, shape):
     )
     assert fast.info["engine"] == "active_set"
     assert slow.info["engine"] == "interior_point"
-    for name in OUTPUTS:
-        torch.testing.assert_close(getattr(fast, name), getattr(slow, name), **CLOSE)
-    for a, b in zip(fast_grads, slow_grads, strict=True):
-        torch.testing.assert_close(a, b, **CLOSE)
+    pairs = [(getattr(fast, name), getattr(slow, name)) for name in OUTPUTS]
+    for a, b in [*pairs, *zip(fast_grads, slow_grads, strict=True)]:
+        # beside the largest entry: a condition number of 1e8 costs the small ones
+        size = 1 + float(b.abs().amax()) if b.numel() else 1.0
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-8 * size)
 
 
 @pytest.mark.parametrize("regime", ["weakly_active", "licq_failing", "lp_face"])
@@ -67,11 +68,11 @@ SIZES = (1, 2, 5)
 def test_shared_fields_receive_the_sum_in_every_mix(size, engine):
     batch = batch_of(*(sample(seed)[0] for seed in range(size)))
     for mix in itertools.product((False, True), repeat=6):
-        fields = [
-            v[0] if one else v for v, one in zip(batch.fields, mix, strict=True)
-        ]
+        fields = [v[0] if one else v for v, one in zip(batch.fields, mix, strict=True)]
         whole = [v.clone().requires_grad_() for v in fields]
-        qp.layer(QP(*whole), engine=engine, on_failure="nan").nan_to_num().sum().backward()
+        qp.layer(
+            QP(*whole), engine=engine, on_failure="nan"
+        ).nan_to_num().sum().backward()
         expected = [torch.zeros_like(v) for v in fields]
         for i in range(size):
             alone = [

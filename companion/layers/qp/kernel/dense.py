@@ -190,7 +190,10 @@ def degenerate(G, y, slack):
 
 @njit(**COMPILED)
 def solve_one(factors, instance, rhs, guess, x, y, slack):
-    """Count of active rows, iterations and outcome; x, y and slack are filled."""
+    """Count of active rows, iterations, outcome, and whether refinement was needed.
+
+    x, y and slack are filled.
+    """
     L, X, S, R, F, rows = factors
     P, q, A, G = instance
     p, n = A.shape[0], len(q)
@@ -204,12 +207,13 @@ def solve_one(factors, instance, rhs, guess, x, y, slack):
         R, f[p:], z, F, rows, len(guess) > 0, FEASIBLE * size, limit
     )
     if outcome != nnqp.SOLVED:
-        return count, iterations, outcome
+        return count, iterations, outcome, False
     rd, rp = q.copy(), rhs.copy()
     x[:], y[:] = 0.0, 0.0
     on_active(L, X, S, F, rows, count, rd, rp, x, y)
     error = residual(P, q, A, G, rhs, x, y, rd, rp)
-    if error > ACCURATE:
+    rough = error > ACCURATE
+    if rough:
         on_active(L, X, S, F, rows, count, rd, rp, x, y)
         error = residual(P, q, A, G, rhs, x, y, rd, rp)
     slack[:] = rp[p:]
@@ -217,7 +221,7 @@ def solve_one(factors, instance, rhs, guess, x, y, slack):
         outcome = INACCURATE
     elif degenerate(G, y[p:], slack):
         outcome = DEGENERATE
-    return count, iterations, outcome
+    return count, iterations, outcome, rough
 
 
 @njit(**COMPILED)
@@ -244,11 +248,11 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
     data = (P, q, A, b, G, h), each with a batch axis of full size or of one.  factors =
     (L, X, S, R, F, rows): where `shared`, the first four are given; else they are
     computed, and kept if `keep`.  found = (x, y, slack, count, iterations, outcome,
-    asymmetry of P).
+    rough, asymmetry of P).
     """
     P, q, A, b, G, h = data
     L, X, S, R, F, rows = factors
-    x, y, slack, counts, iterations, outcomes, skew = found
+    x, y, slack, counts, iterations, outcomes, rough, skew = found
     p, m, n = A.shape[1], G.shape[1], q.shape[1]
     if not (keep or shared):
         L, X, S = (
@@ -272,10 +276,30 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
                 continue
         rhs[:p], rhs[p:] = _pick(b, i), _pick(h, i)
         pieces = (L[own], X[own], S[own], R, F[i if keep else 0], rows[i])
-        counts[i], iterations[i], outcomes[i] = solve_one(
+        counts[i], iterations[i], outcomes[i], rough[i] = solve_one(
             pieces, instance, rhs, guess[i] if len(guess) > 0 else none,
             x[i], y[i], slack[i],
         )  # fmt: skip
+
+
+@njit(**COMPILED)
+def _leftover(instance, rows, count, dx, dy, rd, rp):
+    """Subtract [P Cᵀ; C 0](dx, dy) on the active rows from the right-hand sides."""
+    P, A, G = instance
+    n, p = len(dx), A.shape[0]
+    for j in range(n):
+        total = 0.0
+        for i in range(n):
+            total += P[j, i] * dx[i]
+        rd[j] += total
+    for a in range(p + count):
+        place = a if a < p else p + rows[a - p]
+        row = A[a] if a < p else G[rows[a - p]]
+        total, value = 0.0, dy[place]
+        for j in range(n):
+            total += row[j] * dx[j]
+            rd[j] += value * row[j]
+        rp[place] -= total
 
 
 @njit(**COMPILED)
@@ -291,13 +315,16 @@ def _outer(u, v, a, b, scale, out):
 
 
 @njit(**COMPILED)
-def adjoint_chunk(span, factors, counts, point, seeds, found, matrices):
+def adjoint_chunk(span, data, factors, active, point, seeds, found, matrices):
     """Adjoint solution and gradients of the instances span[0] ≤ i < span[1].
 
-    seeds = (gx, gy), point = (x, y) and found = (dx, dy) with [P Cᵀ; C 0](dx, dy) =
+    data = (P, A, G), active = (counts, rough); where rough, one step of iterative
+    refinement follows.  seeds = (gx, gy), point = (x, y) and found = (dx, dy) with [P Cᵀ; C 0](dx, dy) =
     -(gx, gy).  matrices = gradients of (P, A, G), of batch size zero if not wanted.
     """
+    P, A, G = data
     L, X, S, F, rows = factors
+    counts, rough = active
     x, y = point
     gx, gy = seeds
     dx, dy = found
@@ -310,6 +337,13 @@ def adjoint_chunk(span, factors, counts, point, seeds, found, matrices):
             _pick(L, i), _pick(X, i), _pick(S, i), F[i], rows[i], counts[i],
             gx[i].copy(), rhs, dx[i], dy[i],
         )  # fmt: skip
+        if rough[i]:
+            rd, instance = gx[i].copy(), (_pick(P, i), _pick(A, i), _pick(G, i))
+            _leftover(instance, rows[i], counts[i], dx[i], dy[i], rd, rhs)
+            on_active(
+                _pick(L, i), _pick(X, i), _pick(S, i), F[i], rows[i], counts[i],
+                rd, rhs, dx[i], dy[i],
+            )  # fmt: skip
         if len(grad_P) > 0:
             _outer(dx[i], x[i], x[i], dx[i], 0.5, grad_P[i])
         if len(grad_A) > 0:

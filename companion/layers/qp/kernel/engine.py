@@ -81,8 +81,9 @@ class Factors:
     `good` marks the instances that have them, `complete` says that all do.
     """
 
+    data: Arrays
     arrays: Arrays
-    counts: np.ndarray
+    active: Arrays
     point: Arrays
     good: Tensor
     complete: bool
@@ -109,8 +110,9 @@ class Factors:
 
         def act(span: tuple[int, int]) -> None:
             dense.adjoint_chunk(
-                span, self.arrays, self.counts, self.point, seeds, found, matrices
-            )
+                span, self.data, self.arrays, self.active, self.point, seeds, found,
+                matrices,
+            )  # fmt: skip
 
         over_chunks(act, size, 5.0 * n * (n + k))
         shown = (
@@ -154,14 +156,14 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     found = (
         np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
         np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
-        np.zeros(size),
+        np.zeros(size, np.bool_), np.zeros(size),
     )  # fmt: skip
     calls, constants = _calls(), (LETTERS, NUMBERS)
     start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
     if shared:
         L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
         L[:], X[:p], X[p:] = P[0], A[0], G[0]
-        found[6][:] = dense.asymmetry(P[0])
+        found[7][:] = dense.asymmetry(P[0])
         if dense.factor(calls, constants, L, X, S, R, p) != 0:
             found[5][:] = dense.NOT_CONVEX
     if not (shared and found[5][0]):
@@ -173,7 +175,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
 
         work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
         over_chunks(act, size, work)
-    x, y, slack, counts, iterations, outcomes, skew = found
+    x, y, slack, counts, iterations, outcomes, rough, skew = found
     x, y, slack, good, skew, iterations = map(
         torch.from_numpy, (x, y, slack, outcomes == 0, skew, iterations)
     )
@@ -181,5 +183,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     if keep:
         L, X, S, _, F, rows = factors
         counts[outcomes != 0] = 0
-        kept = Factors((L, X, S, F, rows), counts, found[:2], good, complete)
+        kept = Factors(
+            (P, A, G), (L, X, S, F, rows), (counts, rough), found[:2], good, complete
+        )
     return Found(x, y, slack, good, complete, skew, iterations, kept)

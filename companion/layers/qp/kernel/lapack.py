@@ -91,6 +91,8 @@ def divide(calls, letters, ints, numbers, n, rows, factor, stride, b, width):
 @njit(**COMPILED)
 def gram(calls, letters, ints, numbers, rows, n, b, width, c, stride, sign, keep):
     """Lower triangle of C ← sign·B·Bᵀ + keep·C; sign and keep are places of numbers."""
+    if rows == 0:
+        return
     ints[0], ints[1], ints[2], ints[3] = rows, n, width, stride
     pointers = (
         at(letters, UPPER), at(letters, TRANSPOSED), at(ints, 0), at(ints, 1),
