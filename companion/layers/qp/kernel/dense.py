@@ -319,8 +319,8 @@ def adjoint_chunk(span, data, factors, active, point, seeds, found, matrices):
     """Adjoint solution and gradients of the instances span[0] ≤ i < span[1].
 
     data = (P, A, G), active = (counts, rough); where rough, one step of iterative
-    refinement follows.  seeds = (gx, gy), point = (x, y) and found = (dx, dy) with [P Cᵀ; C 0](dx, dy) =
-    -(gx, gy).  matrices = gradients of (P, A, G), of batch size zero if not wanted.
+    refinement follows.  seeds = (gx, gy), point = (x, y) and found = (dx, dy) with
+    [P Cᵀ; C 0](dx, dy) = -(gx, gy).  matrices = gradients of (P, A, G), of batch size zero if not wanted.
     """
     P, A, G = data
     L, X, S, F, rows = factors
