@@ -19,7 +19,7 @@ import threadpoolctl
 import torch
 from torch import Tensor
 
-from companion.layers.qp.kernel import dense
+from companion.layers.qp.kernel import adjoint, dense, system
 from companion.layers.qp.kernel.lapack import LETTERS, NUMBERS, routines
 
 WORK = 2e6  # multiplications below which a batch stays on one thread
@@ -109,7 +109,7 @@ class Factors:
         )
 
         def act(span: tuple[int, int]) -> None:
-            dense.adjoint_chunk(
+            adjoint.adjoint_chunk(
                 span, self.data, self.arrays, self.active, self.point, seeds, found,
                 matrices,
             )  # fmt: skip
@@ -164,8 +164,8 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
         L[:], X[:p], X[p:] = P[0], A[0], G[0]
         found[7][:] = dense.asymmetry(P[0])
-        if dense.factor(calls, constants, L, X, S, R, p) != 0:
-            found[5][:] = dense.NOT_CONVEX
+        if system.factor(calls, constants, L, X, S, R, p) != 0:
+            found[5][:] = system.NOT_CONVEX
     if not (shared and found[5][0]):
 
         def act(span: tuple[int, int]) -> None:
