@@ -56,7 +56,7 @@ class QP:
             check_shape(f"QP.{matrix}", getattr(self, matrix), ((rows, None), ("n", n)))
             size = getattr(self, matrix).shape[-2]
             check_shape(f"QP.{vector}", getattr(self, vector), ((rows, size),))
-        _ = self.batch
+        object.__setattr__(self, "_batch", self._broadcast())
 
     def _fill(self, matrix: str, vector: str) -> None:
         given = (getattr(self, matrix) is None, getattr(self, vector) is None)
@@ -91,6 +91,9 @@ class QP:
     @property
     def batch(self) -> tuple[int, ...]:
         """The batch shape that the fields broadcast to."""
+        return self._batch  # type: ignore[attr-defined] - set when it was built
+
+    def _broadcast(self) -> tuple[int, ...]:
         ranks = (2, 1, 2, 1, 2, 1)
         return broadcast(
             [
@@ -108,7 +111,8 @@ class QP:
 class QPSolution:
     """What a solver found; slack = h − Gx.
 
-    The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).
+    The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).  `info`
+    says how: the engine that was used and its iterations, where there is a choice.
     """
 
     x: Float[Any, "*batch n"]
@@ -117,3 +121,4 @@ class QPSolution:
     slack: Float[Any, "*batch m"]
     value: Any
     status: Any
+    info: Any = None

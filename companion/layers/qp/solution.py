@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from companion.layers.qp.adjoint import Solve
+from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec
 from companion.problems import QP, QPSolution, SolveError, Status
 
 
-def solve(problem: QP) -> QPSolution:
+def solve(
+    problem: QP, *, engine: str = "auto", warm_start: QPSolution | None = None
+) -> QPSolution:
     """Minimiser, multipliers, slack, optimal value and status of every instance.
 
     L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h), lam ≥ 0, slack = h − Gx.  Batch axes
@@ -25,33 +28,30 @@ def solve(problem: QP) -> QPSolution:
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
+    `engine` is "auto", "active_set" (compiled, needs numba) or "interior_point";
+    `info` of the solution says which one was used.  `warm_start` is a solution of a
+    problem of the same shape, whose active rows the active set tries first.
+
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
     instance.  Whether the derivative exists is `regularity`'s to say: a weakly active
-    row (multiplier and slack both zero) is differentiated as an inactive one, and
-    where the KKT matrix is singular the minimum-norm adjoint is used.
+    row (multiplier and slack both zero) is differentiated as an inactive one.
 
     Raises
     ------
     TypeError
         If a field is not a torch tensor.
     ValueError
-        If P is not symmetric, or not positive semidefinite, beyond rounding.
+        If P is not symmetric, or not positive semidefinite, beyond rounding; if the
+        engine is not known or cannot be had.
 
     Source: amos2017optnet, §3.
     """
-    _check_tensors(problem)
+    run, data = _prepare(problem, engine, warm_start)
     dtype, batch = problem.q.dtype, problem.batch
-    P, q, A, b, G, h = (
-        v.double().expand(batch + tail).reshape(math.prod(batch), *tail)
-        for v, tail in (
-            (v, tuple(v.shape[v.dim() - axes :]))
-            for v, axes in zip(problem.fields, (2, 1, 2, 1, 2, 1), strict=True)
-        )
-    )
-    _check_convex(P.detach(), batch, torch.finfo(dtype).eps)
-    x, nu, lam, status, _ = Solve.apply(P, q, A, b, G, h)
+    x, nu, lam, status, _ = Solve.apply(run, *data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
+    P, q, A, b, G, h = data
     x0, nu0, lam0 = (torch.where(solved, v, 0.0) for v in (x, nu, lam))
     P, A, G = (torch.where(solved.unsqueeze(-1), v, 0.0) for v in (P, A, G))
     q, b, h = (torch.where(solved, v, 0.0) for v in (q, b, h))
@@ -59,6 +59,8 @@ def solve(problem: QP) -> QPSolution:
     # the Lagrangian at the solution: its derivative is the envelope theorem's
     value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
     value = value + (nu0 * (matvec(A, x0) - b)).sum(-1) - (lam0 * slack).sum(-1)
+    slack = torch.where(solved, slack, torch.nan)
+    value = torch.where(solved.squeeze(-1), value, torch.nan)
 
     def shaped(v: Tensor) -> Tensor:
         return v.to(dtype).reshape(batch + v.shape[1:])
@@ -67,13 +69,14 @@ def solve(problem: QP) -> QPSolution:
         x=shaped(x),
         nu=shaped(nu),
         lam=shaped(lam),
-        slack=shaped(torch.where(solved, slack, torch.nan)),
-        value=shaped(torch.where(solved.squeeze(-1), value, torch.nan)),
+        slack=shaped(slack),
+        value=shaped(value),
         status=status.reshape(batch),
+        info={"engine": run.used, "iterations": run.iterations},
     )
 
 
-def layer(problem: QP, *, on_failure: str = "raise") -> Tensor:
+def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
     """The minimiser x alone, shape ``(*batch, n)``.
 
     `on_failure="raise"` raises SolveError naming the instances that did not solve;
@@ -82,10 +85,37 @@ def layer(problem: QP, *, on_failure: str = "raise") -> Tensor:
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
-    sol = solve(problem)
-    if on_failure == "raise" and bool((sol.status != Status.SOLVED).any()):
-        raise SolveError(sol.status)
-    return sol.x
+    run, data = _prepare(problem, engine, None)
+    x, _, _, status, _ = Solve.apply(run, *data)
+    batch = problem.batch
+    if on_failure == "raise" and bool((status != Status.SOLVED).any()):
+        raise SolveError(status.reshape(batch))
+    return x.to(problem.q.dtype).reshape(batch + x.shape[1:])
+
+
+def _prepare(
+    problem: QP, engine: str, warm_start: QPSolution | None
+) -> tuple[Run, tuple[Tensor, ...]]:
+    """The fields in float64 with one batch axis, of size one where they are shared."""
+    _check_tensors(problem)
+    batch = problem.batch
+    size = math.prod(batch)
+    data = []
+    for v, axes in zip(problem.fields, (2, 1, 2, 1, 2, 1), strict=True):
+        tail = tuple(v.shape[v.dim() - axes :])
+        alone = size > 0 and v.numel() == math.prod(tail)
+        lead = () if alone else batch
+        v = v.double() if alone else v.double().expand(lead + tail)
+        data.append(v.reshape(1 if alone else size, *tail))
+    if size > 1 and all(len(v) == 1 for v in data):  # batch axes, but no batch
+        data[1] = data[1].expand(size, -1)
+    wanted = torch.is_grad_enabled() and any(v.requires_grad for v in problem.fields)
+    guess = None
+    if warm_start is not None:
+        lam = warm_start.lam.detach().double().expand(*batch, problem.m)
+        guess = lam.reshape(size, problem.m).nan_to_num(0.0)
+    eps = torch.finfo(problem.q.dtype).eps
+    return Run(engine, eps, wanted, batch, guess), tuple(data)
 
 
 def _check_tensors(problem: QP) -> None:
@@ -93,38 +123,3 @@ def _check_tensors(problem: QP) -> None:
         if not isinstance(field, Tensor):
             msg = f"QP.{name}: expected a torch tensor, got {type(field).__name__}"
             raise TypeError(msg)
-
-
-def _check_convex(P: Tensor, batch: tuple[int, ...], eps: float) -> None:
-    """Refuse a P that is not symmetric positive semidefinite; NaN passes through."""
-    size = P.abs().amax((-2, -1)).clamp(min=torch.finfo(P.dtype).tiny)
-    skew = (P - P.mT).abs().amax((-2, -1))
-    crooked = skew > eps**0.5 * size
-    if bool(crooked.any()):
-        where, i = _first(crooked, batch)
-        msg = (
-            f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to "
-            f"{float(skew[i]):.3g}{where}"
-        )
-        raise ValueError(msg)
-    allowed = 10 * P.shape[-1] * eps * size
-    eye = torch.eye(P.shape[-1], dtype=P.dtype, device=P.device)
-    _, info = torch.linalg.cholesky_ex(P + (2 * allowed)[:, None, None] * eye)
-    suspects = (info > 0) & torch.isfinite(P).all(-1).all(-1)
-    if bool(suspects.any()):
-        where, i = _first(suspects, batch)
-        least = float(torch.linalg.eigvalsh(0.5 * (P[i] + P[i].mT))[0])
-        msg = (
-            "QP.P: expected a positive semidefinite matrix, got one with least "
-            f"eigenvalue {least:.3g}{where}; the problem is not convex"
-        )
-        raise ValueError(msg)
-
-
-def _first(mask: Tensor, batch: tuple[int, ...]) -> tuple[str, int]:
-    """The first instance of a mask, in words and as a flat index."""
-    flat = int(mask.nonzero()[0])
-    index = tuple(
-        int(k) for k in torch.unravel_index(torch.tensor(flat), batch or (1,))
-    )
-    return (f" in instance {index}" if batch else ""), flat

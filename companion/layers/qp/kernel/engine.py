@@ -1,0 +1,189 @@
+"""The compiled active set as an engine of the layer: arrays in, factors kept, threads.
+
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import scipy
+import threadpoolctl
+import torch
+from torch import Tensor
+
+from companion.layers.qp.kernel import adjoint, dense, system
+from companion.layers.qp.kernel.lapack import LETTERS, NUMBERS, routines
+
+WORK = 2e6  # multiplications below which a batch stays on one thread
+CHUNKS = 2  # for each core, so that an uneven batch still keeps all busy
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="companion")
+
+
+@cache
+def _blas() -> tuple[threadpoolctl.LibController, ...]:
+    """SciPy's BLAS, whose own threads would fight with ours."""
+    folder = os.path.dirname(os.path.dirname(scipy.__file__))
+    loaded = threadpoolctl.ThreadpoolController().lib_controllers
+    return tuple(
+        library
+        for library in loaded
+        if library.filepath.startswith(os.path.join(folder, "scipy"))
+    )
+
+
+@cache
+def _calls() -> tuple[int, int, int]:
+    return routines()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    before = [library.get_num_threads() for library in _blas()]
+    for library in _blas():
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, count in zip(_blas(), before, strict=True):
+            library.set_num_threads(count)
+
+
+def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) -> None:
+    """Run act on spans that cover range(size), in threads if there is enough work."""
+    parts = min(size, CHUNKS * (os.cpu_count() or 1)) if work * size > WORK else 1
+    if parts <= 1:
+        act((0, size))
+        return
+    cuts = [size * k // parts for k in range(parts + 1)]
+    spans = list(pairwise(cuts))
+    with _one_thread_each():
+        list(_pool().map(act, spans))
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """What the adjoint needs: factors, active rows, and the solution (x, y) itself.
+
+    `good` marks the instances that have them, `complete` says that all do.
+    """
+
+    data: Arrays
+    arrays: Arrays
+    active: Arrays
+    point: Arrays
+    good: Tensor
+    complete: bool
+
+    def gradients(
+        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
+    ) -> tuple[Tensor | None, ...]:
+        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
+
+        After them the gradients of P, A and G that are wanted, one for each instance.
+        """
+        size, n = self.point[0].shape
+        k, p = self.point[1].shape[1], self.arrays[2].shape[2]
+        seeds = (
+            gx.contiguous().numpy(),
+            np.empty((0, k)) if gy is None else gy.contiguous().numpy(),
+        )
+        found = np.empty((size, n)), np.empty((size, k))
+        rows = (n, p, k - p)
+        matrices = tuple(
+            np.empty((size if want else 0, r, n))
+            for want, r in zip(wanted, rows, strict=True)
+        )
+
+        def act(span: tuple[int, int]) -> None:
+            adjoint.adjoint_chunk(
+                span, self.data, self.arrays, self.active, self.point, seeds, found,
+                matrices,
+            )  # fmt: skip
+
+        over_chunks(act, size, 5.0 * n * (n + k))
+        shown = (
+            torch.from_numpy(v) if want else None
+            for v, want in zip(matrices, wanted, strict=True)
+        )
+        return (*map(torch.from_numpy, found), *shown)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Solutions of the instances that are `good`; rubbish in the others."""
+
+    x: Tensor
+    y: Tensor
+    slack: Tensor
+    good: Tensor
+    complete: bool
+    skew: Tensor
+    iterations: Tensor
+    factors: Factors | None
+
+
+def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
+    """Solve a batch of dense QPs with P ≻ 0; fields have batch size B or one.
+
+    `guess` are multipliers of G to start from; `keep` keeps factors for the adjoint.
+    """
+    arrays = tuple(v.detach().contiguous().numpy() for v in data)
+    P, q, A, b, G, h = arrays
+    size = max(map(len, arrays))
+    n, p, m = q.shape[1], b.shape[1], h.shape[1]
+    shared = size > 1 and len(P) == len(A) == len(G) == 1
+    rooms = size if keep and not shared else 1
+    inside = max(min(m, n - p), 0)  # rows that can be independent of the equalities
+    factors = (
+        np.empty((rooms, n, n)), np.empty((rooms, p + m, n)),
+        np.empty((rooms, p + m, p)), np.empty((m, m)),
+        np.empty((size if keep else 1, inside, inside)), np.empty((size, m), np.int64),
+    )  # fmt: skip
+    found = (
+        np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
+        np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
+        np.zeros(size, np.bool_), np.zeros(size),
+    )  # fmt: skip
+    calls, constants = _calls(), (LETTERS, NUMBERS)
+    start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
+    if shared:
+        L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
+        L[:], X[:p], X[p:] = P[0], A[0], G[0]
+        found[7][:] = dense.asymmetry(P[0])
+        if system.factor(calls, constants, L, X, S, R, p) != 0:
+            found[5][:] = system.NOT_CONVEX
+    if not (shared and found[5][0]):
+
+        def act(span: tuple[int, int]) -> None:
+            dense.solve_chunk(
+                calls, constants, span, arrays, factors, start, found, keep, shared
+            )
+
+        work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
+        over_chunks(act, size, work)
+    x, y, slack, counts, iterations, outcomes, rough, skew = found
+    x, y, slack, good, skew, iterations = map(
+        torch.from_numpy, (x, y, slack, outcomes == 0, skew, iterations)
+    )
+    kept, complete = None, bool(good.all())
+    if keep:
+        L, X, S, _, F, rows = factors
+        counts[outcomes != 0] = 0
+        kept = Factors(
+            (P, A, G), (L, X, S, F, rows), (counts, rough), found[:2], good, complete
+        )
+    return Found(x, y, slack, good, complete, skew, iterations, kept)

@@ -1,0 +1,101 @@
+"""SciPy's own LAPACK and BLAS, called from compiled code without the interpreter.
+
+Addresses are arguments and not constants of the compiled code, so that it can be kept
+on disk between processes.  Matrices are row-major: to Fortran they look transposed, so
+that its upper triangle is our lower one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import get_cython_function_address, intrinsic
+
+# no assumption that NaN and infinity are absent: they are how bad data show
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+COMPILED = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy"}
+EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+UPPER, LOWER, TRANSPOSED, PLAIN = 0, 1, 2, 3  # places in the letters below
+LETTERS = np.array([ord(c) for c in "ULTN"], np.uint8)
+ONE, ZERO, MINUS = 0, 1, 2  # places in the numbers below
+NUMBERS = np.array([1.0, 0.0, -1.0])
+INTEGERS = 6  # size of the integer workspace: four arguments, info, one spare
+
+
+def routines() -> tuple[int, int, int]:
+    """Addresses of dpotrf, dtrsm and dsyrk."""
+    return (
+        get_cython_function_address("scipy.linalg.cython_lapack", "dpotrf"),
+        get_cython_function_address("scipy.linalg.cython_blas", "dtrsm"),
+        get_cython_function_address("scipy.linalg.cython_blas", "dsyrk"),
+    )
+
+
+@njit(**EXACT)
+def finite(v):
+    """Whether all entries are; where sums may be reordered, NaN can get lost."""
+    for value in v:
+        if not np.isfinite(value):
+            return False
+    return True
+
+
+@intrinsic
+def _invoke(_typing, address, pointers):
+    """Call the function at an address with a tuple of pointers, all as integers."""
+
+    def generate(context, builder, signature, arguments):
+        place, packed = arguments
+        count = signature.args[1].count
+        pointer = ir.IntType(8).as_pointer()
+        values = [
+            builder.inttoptr(builder.extract_value(packed, i), pointer)
+            for i in range(count)
+        ]
+        kind = ir.FunctionType(ir.VoidType(), [pointer] * count)
+        builder.call(builder.inttoptr(place, kind.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return types.void(address, pointers), generate
+
+
+@njit(inline="always", **COMPILED)
+def at(array, offset=0):
+    """Address of an entry of an array, counted in entries."""
+    return np.int64(array.ctypes.data) + np.int64(offset * array.itemsize)
+
+
+@njit(**COMPILED)
+def cholesky(calls, letters, ints, n, a, stride):
+    """Lower factor of the n x n matrix at `a`, in place; zero on success."""
+    ints[0], ints[1], ints[4] = n, stride, 0
+    pointers = (at(letters, UPPER), at(ints, 0), a, at(ints, 1), at(ints, 4))
+    _invoke(calls[0], pointers)
+    return ints[4]
+
+
+@njit(**COMPILED)
+def divide(calls, letters, ints, numbers, n, rows, factor, stride, b, width):
+    """Replace B by B·L⁻ᵀ: B has `rows` rows of n, L is lower; strides in entries."""
+    ints[0], ints[1], ints[2], ints[3] = n, rows, stride, width
+    pointers = (
+        at(letters, LOWER), at(letters, UPPER), at(letters, TRANSPOSED),
+        at(letters, PLAIN), at(ints, 0), at(ints, 1), at(numbers, ONE),
+        factor, at(ints, 2), b, at(ints, 3),
+    )  # fmt: skip
+    _invoke(calls[1], pointers)
+
+
+@njit(**COMPILED)
+def gram(calls, letters, ints, numbers, rows, n, b, width, c, stride, sign, keep):
+    """Lower triangle of C ← sign·B·Bᵀ + keep·C; sign and keep are places of numbers."""
+    if rows == 0:
+        return
+    ints[0], ints[1], ints[2], ints[3] = rows, n, width, stride
+    pointers = (
+        at(letters, UPPER), at(letters, TRANSPOSED), at(ints, 0), at(ints, 1),
+        at(numbers, sign), b, at(ints, 2), at(numbers, keep), c, at(ints, 3),
+    )  # fmt: skip
+    _invoke(calls[2], pointers)

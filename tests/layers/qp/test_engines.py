@@ -1,0 +1,114 @@
+"""The compiled active set against the interior point: same answers, same gradients."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from companion import sampling
+from companion.layers import qp
+from companion.layers.qp import engines
+from companion.problems import QP
+from tests.layers.qp.cases import FIELDS, OUTPUTS, SHAPES, as_torch, batch_of, sample
+
+pytestmark = pytest.mark.skipif(
+    engines.compiled() is None, reason="the compiled engine needs numba"
+)
+CLOSE = {"rtol": 1e-8, "atol": 1e-8}
+
+
+def outcome(problem: QP, engine: str):
+    """Every output and every gradient of a fixed function of the outputs."""
+    leaves = problem.map(lambda v: v.clone().requires_grad_())
+    sol = qp.solve(leaves, engine=engine)
+    generator = torch.Generator().manual_seed(0)
+    loss = sum(
+        (v * torch.randn(v.shape, generator=generator, dtype=v.dtype)).sum()
+        for v in (getattr(sol, name) for name in OUTPUTS)
+    )
+    return sol, torch.autograd.grad(loss, leaves.fields, allow_unused=True)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("regime", sampling.REGULAR_REGIMES)
+def test_engines_agree(regime, shape):
+    if regime == "near_infeasible" and shape[2] < 2:
+        pytest.skip("two rows make the slab")
+    batch = batch_of(*(sample(seed, regime, shape)[0] for seed in range(4)))
+    (fast, fast_grads), (slow, slow_grads) = (
+        outcome(batch, engine) for engine in ("active_set", "interior_point")
+    )
+    assert fast.info["engine"] == "active_set"
+    assert slow.info["engine"] == "interior_point"
+    pairs = [(getattr(fast, name), getattr(slow, name)) for name in OUTPUTS]
+    for a, b in [*pairs, *zip(fast_grads, slow_grads, strict=True)]:
+        # beside the largest entry: a condition number of 1e8 costs the small ones
+        size = 1 + float(b.detach().abs().amax()) if b.numel() else 1.0
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-8 * size)
+
+
+@pytest.mark.parametrize("regime", ["weakly_active", "licq_failing", "lp_face"])
+def test_degenerate_instances_go_to_the_interior_point(regime):
+    good, bad = sample(0)[0], sample(0, regime)[0]
+    batch = batch_of(good, bad)
+    sol = qp.solve(batch)
+    assert sol.info["engine"] == "active_set, interior_point"
+    torch.testing.assert_close(
+        sol.x[1], qp.solve(as_torch(bad), engine="interior_point").x, **CLOSE
+    )
+
+
+SIZES = (1, 2, 5)
+
+
+@pytest.mark.parametrize("engine", ["active_set", "interior_point"])
+@pytest.mark.parametrize("size", SIZES)
+def test_shared_fields_receive_the_sum_in_every_mix(size, engine):
+    batch = batch_of(*(sample(seed)[0] for seed in range(size)))
+    for mix in itertools.product((False, True), repeat=6):
+        fields = [v[0] if one else v for v, one in zip(batch.fields, mix, strict=True)]
+        whole = [v.clone().requires_grad_() for v in fields]
+        qp.layer(
+            QP(*whole), engine=engine, on_failure="nan"
+        ).nan_to_num().sum().backward()
+        expected = [torch.zeros_like(v) for v in fields]
+        for i in range(size):
+            alone = [
+                (v if one else v[i]).clone().requires_grad_()
+                for v, one in zip(fields, mix, strict=True)
+            ]
+            x = qp.layer(QP(*alone), engine=engine, on_failure="nan")
+            x.nan_to_num().sum().backward()
+            for total, v, one in zip(expected, alone, mix, strict=True):
+                (total if one else total[i]).add_(v.grad)
+        if all(mix):  # one instance, however many there were
+            expected = [v / size for v in expected]
+        for name, v, total in zip(FIELDS, whole, expected, strict=True):
+            torch.testing.assert_close(
+                v.grad, total, rtol=1e-9, atol=1e-9, msg=f"{name} in {mix}"
+            )
+
+
+def test_warm_start_changes_nothing_but_the_work():
+    batch = batch_of(*(sample(seed, shape=(30, 5, 40))[0] for seed in range(3)))
+    cold = qp.solve(batch)
+    warm = qp.solve(batch, warm_start=cold)
+    for name in OUTPUTS:
+        torch.testing.assert_close(getattr(cold, name), getattr(warm, name), **CLOSE)
+    assert int(warm.info["iterations"].sum()) == 0
+
+
+def test_unknown_engine_is_refused():
+    problem = as_torch(sample(0)[0])
+    with pytest.raises(ValueError, match="expected one of auto, active_set"):
+        qp.solve(problem, engine="simplex")
+
+
+def test_without_numba_the_interior_point_serves(monkeypatch):
+    monkeypatch.setattr(engines, "compiled", lambda: None)
+    problem = as_torch(sample(0)[0])
+    assert qp.solve(problem).info["engine"] == "interior_point"
+    with pytest.raises(ValueError, match="numba, which is not installed"):
+        qp.solve(problem, engine="active_set")
