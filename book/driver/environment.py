@@ -66,7 +66,7 @@ def lock() -> None:
     fresh = VENV / "lock.txt"  # uv keeps the pins of a file that exists
     fresh.unlink(missing_ok=True)
     command = (PYTHON, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet")
-    extras = ("--extra", "book", "--extra", "dev", "--universal")
+    extras = ("--extra", "book", "--extra", "dev", "--extra", "fast", "--universal")
     choice = ("--fork-strategy", "fewest", "--python-version", "3.11")
     form = ("--no-header", "--no-annotate", "--no-emit-index-url", "-o", fresh)
     advice = "relax the bound in pyproject.toml that the resolver names."
