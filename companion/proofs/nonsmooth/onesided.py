@@ -34,7 +34,7 @@ directional_derivative = theorem(
     ),
     source="robinson1980strongly",
     implements=(kkt.directional_derivative, kkt.critical_program),
-    uses=("qp-optimality", "solution-lipschitz"),
+    uses=("qp-optimality", "kkt-necessary", "solution-lipschitz"),
 )
 
 GUESS = alphabet(

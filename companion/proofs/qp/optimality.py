@@ -31,6 +31,7 @@ qp_optimality = theorem(
     ),
     source="boyd2004convex",
     implements=(reference.solve, layers.solve),
+    uses=("weak-duality",),
 )
 
 # The gap, term by term, with the hypothesis that makes each term nonnegative.
