@@ -89,7 +89,7 @@ FUNCTIONS: dict[str, Callable[[], Picture]] = {
         lambda x: -(x**2) / 2, (-1.3, 1.3), [(-1, 1)],
         [Mark(0, 0, "bound 0", BLUE, (0, -9)), Mark(1, -0.5, "−½", RED, (-9, 0))],
     ),
-    "strong-duality/local_minimiser_of_a_concave_objective": partial(
+    "strong-duality/local_minimizer_of_a_concave_objective": partial(
         objective,
         "The graph of −½x² over [−1, 2]. The left end, −½, is a local minimum with "
         "multipliers; the right end lies 3/2 lower.",

@@ -77,7 +77,7 @@ SOLVED: dict[str, Callable[[], Picture]] = {
         "−9.75 and −10.48.",
         {"in D": -9.75, "in λ": -10.4769}, ["in D", "in λ"],
     ),
-    "strong-duality/point_that_is_not_a_minimiser": partial(
+    "strong-duality/point_that_is_not_a_minimizer": partial(
         objective,
         "The graph of ½x² + 2x over x ≥ −2. The feasible point x = 0 still slopes "
         "down to the minimizer −2.",
