@@ -147,14 +147,16 @@
         });
       }, { strokeColor: GREY, strokeWidth: 1, dash: 2 });
     }
-    curve(() => round((v) => from(at(), times(state.sol ? state.sol.jacobian
-      : [[NaN, NaN], [NaN, NaN]], [0.6 * v[0], 0.6 * v[1]]))),
-    { strokeColor: BLUE, strokeWidth: 2, fillColor: BLUE, fillOpacity: 0.2 });
     problem.G.forEach((g, i) => {
       const along = [-g[1], g[0]];
       curve(() => [-9, 9].map((t) =>
         from([problem.h[i] * g[0], problem.h[i] * g[1]], [t * along[0], t * along[1]])),
       { strokeColor: RED, strokeWidth: 2.5 });
+    });
+    curve(() => round((v) => from(at(), times(state.sol ? state.sol.jacobian
+      : [[NaN, NaN], [NaN, NaN]], [0.6 * v[0], 0.6 * v[1]]))),
+    { strokeColor: BLUE, strokeWidth: 4, fillColor: BLUE, fillOpacity: 0.2 });
+    problem.G.forEach((g, i) => {
       arrow((sol) => [0, 1].map((j) => -sol.lam[i] * g[j]), RED);
     });
     arrow((sol) => times(P, [0, 1].map((j) => problem.target[j] - sol.x[j])), BLUE);
