@@ -21,7 +21,7 @@ from companion.problems.structure import (
 
 @dataclass(frozen=True, eq=False)
 class QP:
-    """Minimise ½xᵀPx + qᵀx over x subject to Ax = b and Gx ≤ h.
+    """Minimize ½xᵀPx + qᵀx over x subject to Ax = b and Gx ≤ h.
 
     Leading batch axes broadcast against each other.  Absent constraints are zero-row
     arrays; None stands for them.  All fields are of one library, dtype and device.

@@ -70,5 +70,5 @@ class QPLayer(nn.Module):
         )
 
     def forward(self, q: Tensor) -> Tensor:
-        """The minimiser, shape ``(*batch, n)``; SolveError if one is not found."""
+        """The minimizer, shape ``(*batch, n)``; SolveError if one is not found."""
         return layer(self.problem(q))

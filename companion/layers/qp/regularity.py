@@ -1,6 +1,6 @@
 """Does the derivative of the solution exist?  The three conditions, as numbers.
 
-Chapter: optnet.md. Theorems: kkt-nonsingular.
+Chapter: sensitivity.md. Theorems: kkt-nonsingular.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The two calls: every output of a batch of QPs, or the minimiser alone.
+"""The two calls: every output of a batch of QPs, or the minimizer alone.
 
 Chapter: optnet.md. Theorems: qp-gradients, qp-envelope, qp-shared-parameters.
 """
@@ -19,7 +19,7 @@ from companion.problems import QP, QPSolution, SolveError, Status
 def solve(
     problem: QP, *, engine: str = "auto", warm_start: QPSolution | None = None
 ) -> QPSolution:
-    """Minimiser, multipliers, slack, optimal value and status of every instance.
+    """Minimizer, multipliers, slack, optimal value and status of every instance.
 
     L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h), lam ≥ 0, slack = h − Gx.  Batch axes
     broadcast; every output has the full batch and every floating output is
@@ -77,7 +77,7 @@ def solve(
 
 
 def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
-    """The minimiser x alone, shape ``(*batch, n)``.
+    """The minimizer x alone, shape ``(*batch, n)``.
 
     `on_failure="raise"` raises SolveError naming the instances that did not solve;
     `"nan"` leaves NaN in their rows of x and zero in their gradients.

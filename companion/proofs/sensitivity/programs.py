@@ -28,6 +28,7 @@ kkt_differentiable = theorem(
         "branch along it consists of minimizers (numeric)."
     ),
     source="barratt2018differentiability",
+    uses=("implicit-function", "kkt-sufficient"),
 )
 
 
@@ -132,7 +133,7 @@ basic_sensitivity = theorem(
         "-(D_w g)⁻¹ D_θ g says, and does not when one hypothesis fails."
     ),
     source="fiacco1976sensitivity",
-    uses=("kkt-differentiable",),
+    uses=("kkt-differentiable", "implicit-function"),
 )
 
 KERNEL = alphabet(constant="H C u y", H="n n symmetric", C="k n", u="n 1", y="k 1")

@@ -1,4 +1,4 @@
-"""Minimise ½zᵀRz + rᵀz over z ≥ 0 by a dual active-set method.
+"""Minimize ½zᵀRz + rᵀz over z ≥ 0 by a dual active-set method.
 
 R is the Gram matrix of the constraints in the metric of P⁻¹, so that w = Rz + r holds
 minus their slacks, scaled.  Rows enter one by one, the most violated first; a factor of
