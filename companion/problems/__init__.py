@@ -7,7 +7,7 @@ Chapter: optnet.md.
 """
 
 from companion.problems.conic import ConeProgram, Cones, ConeSolution
-from companion.problems.outcomes import Regularity, SolveError, Status
+from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
 from companion.problems.quadratic import QP, QPSolution
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "Regularity",
     "SolveError",
     "Status",
+    "Verdict",
 ]

@@ -7,5 +7,6 @@ qp-shared-parameters, qp-parametrisation.
 from companion.layers.qp.module import QPLayer
 from companion.layers.qp.regularity import regularity
 from companion.layers.qp.solution import layer, solve
+from companion.layers.qp.stability import along
 
-__all__ = ["QPLayer", "layer", "regularity", "solve"]
+__all__ = ["QPLayer", "along", "layer", "regularity", "solve"]

@@ -62,8 +62,8 @@ def choose(engine: str, data: tuple[Tensor, ...]) -> str:
         msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
         raise ValueError(msg)
     on_cpu = all(v.device.type == "cpu" for v in data)
-    n, m = data[1].shape[-1], data[5].shape[-1]
-    fits = m <= max(MOST_ROWS * n, FEW_ROWS)
+    n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
+    fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
     if engine == "active_set" and not (on_cpu and compiled()):
         need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
         msg = f'engine: expected what "active_set" needs, {need}'
