@@ -4,9 +4,10 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-active-set, qp-envelope,
 qp-shared-parameters, qp-parametrisation.
 """
 
+from companion.layers.qp.explain import explain
 from companion.layers.qp.module import QPLayer
 from companion.layers.qp.regularity import regularity
 from companion.layers.qp.solution import layer, solve
 from companion.layers.qp.stability import along
 
-__all__ = ["QPLayer", "along", "layer", "regularity", "solve"]
+__all__ = ["QPLayer", "along", "explain", "layer", "regularity", "solve"]
