@@ -4,10 +4,11 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-active-set, qp-envelope,
 qp-shared-parameters, qp-parametrisation.
 """
 
+from companion.layers.qp.certificates import certifies
 from companion.layers.qp.explain import explain
 from companion.layers.qp.module import QPLayer
 from companion.layers.qp.regularity import regularity
 from companion.layers.qp.solution import layer, solve
 from companion.layers.qp.stability import along
 
-__all__ = ["QPLayer", "along", "explain", "layer", "regularity", "solve"]
+__all__ = ["QPLayer", "along", "certifies", "explain", "layer", "regularity", "solve"]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import engines
+from companion.layers.qp import certificates, engines
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec, solve_kkt
 from companion.problems import Status
@@ -28,6 +28,7 @@ class Solve(torch.autograd.Function):
     def forward(run: Run, *data: Tensor) -> tuple[Tensor, ...]:
         """Solve; NaN in the instances that have no solution."""
         x, nu, lam, status, active = engines.solve(run, data)
+        status, run.certificate = certificates.prove(data, status)
         solved = (status == Status.SOLVED).unsqueeze(-1)
         if not bool(solved.all()):
             x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))

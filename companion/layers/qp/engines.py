@@ -18,6 +18,7 @@ from torch import Tensor
 
 from companion.layers.qp import interior_point
 from companion.layers.qp.kkt import matvec
+from companion.problems import Certificate
 
 ENGINES = ("auto", "active_set", "interior_point")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
@@ -40,6 +41,7 @@ class Run:
     used: str = ""
     iterations: Tensor | None = None
     factors: Any = None
+    certificate: Certificate | None = None
 
     def fresh(self) -> Run:
         """The same request, nothing left yet."""

@@ -6,6 +6,7 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-envelope, qp-shared-parameters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from companion.layers.qp.adjoint import Solve
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec
-from companion.problems import QP, QPSolution, SolveError, Status
+from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
 
 def solve(
@@ -34,8 +35,10 @@ def solve(
 
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
-    instance.  Whether the derivative exists is `regularity`'s to say: a weakly active
-    row (multiplier and slack both zero) is differentiated as an inactive one.
+    instance.  Where a status says that there is no solution, `certificate` proves it,
+    and `certifies` checks the proof.  Whether the derivative exists is `regularity`'s
+    to say: a weakly active row (multiplier and slack both zero) is differentiated as an
+    inactive one.
 
     Raises
     ------
@@ -73,7 +76,17 @@ def solve(
         value=shaped(value),
         status=status.reshape(batch),
         info={"engine": run.used, "iterations": run.iterations},
+        certificate=_shaped(run.certificate, shaped),
     )
+
+
+def _shaped(
+    certificate: Certificate | None, shaped: Callable[[Tensor], Tensor]
+) -> Certificate | None:
+    if certificate is None:
+        return None
+    parts = (certificate.nu, certificate.lam, certificate.d)
+    return Certificate(*map(shaped, parts))
 
 
 def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
