@@ -100,7 +100,7 @@ def _farkas(data: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     eye = torch.eye(p + m, dtype=b.dtype, device=b.device).expand(len(b), -1, -1)
     C = torch.cat([A / size_A.unsqueeze(-1), G / size_G.unsqueeze(-1)], -2)
     target = torch.cat([b / size_A, h / size_G], -1)
-    y = _project((eye, target, C.mT, C[:, 0] * 0, -eye[:, p:], h * 0))
+    y = _project((eye, _to_one(target), C.mT, C[:, 0] * 0, -eye[:, p:], h * 0))
     y = y / y.abs().amax(-1, keepdim=True)
     return y[:, :p] / size_A, y[:, p:].clamp(min=0) / size_G
 
@@ -116,8 +116,14 @@ def _recession(data: tuple[Tensor, ...]) -> tuple[Tensor]:
     C = torch.cat([flat, A / norms(A).unsqueeze(-1)], -2)
     eye = torch.eye(P.shape[-1], dtype=P.dtype, device=P.device).expand_as(P)
     unit = G / norms(G).unsqueeze(-1)
-    d = _project((eye, q, C, C[..., 0] * 0, unit, h * 0))
+    d = _project((eye, _to_one(q), C, C[..., 0] * 0, unit, h * 0))
     return (d / d.abs().amax(-1, keepdim=True),)
+
+
+def _to_one(v: Tensor) -> Tensor:
+    """The vector with largest entry one: a projection on a cone only scales with it."""
+    size = v.abs().amax(-1, keepdim=True)
+    return v / torch.where(size > 0, size, 1.0)
 
 
 def _project(data: tuple[Tensor, ...]) -> Tensor:
