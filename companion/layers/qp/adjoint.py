@@ -14,6 +14,7 @@ from torch import Tensor
 from companion.layers.qp import certificates, engines
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec, solve_kkt
+from companion.layers.qp.smoothing import solve_path
 from companion.problems import Status
 
 
@@ -63,7 +64,8 @@ class Solve(torch.autograd.Function):
             else torch.where(solved.unsqueeze(-1), g, 0.0)
             for g, v in zip(seeds[:3], (x, nu, lam), strict=True)
         )
-        dx, dy = _on_active(P, A, G, active, -gx, -torch.cat([gnu, glam], -1))
+        r2 = -torch.cat([gnu, glam], -1)
+        dx, dy = _system(ctx.run, (P, A, G), (active, lam), -gx, r2)
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
         products = _products((dx, dnu, dlam), (x, nu, lam))
         grad_P, grad_A, grad_G = (
@@ -84,7 +86,7 @@ class Solve(torch.autograd.Function):
         )
         r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
         r2 = torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
-        dx, dy = _on_active(P, A, G, active, r1, r2)
+        dx, dy = _system(ctx.run, (P, A, G), (active, lam), r1, r2)
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
         return (
             _masked(solved, dx),
@@ -116,6 +118,21 @@ class Solve(torch.autograd.Function):
         outputs = Solve.apply(run.fresh(), *folded)
         shape = (info.batch_size, size)
         return tuple(v.reshape(*shape, *v.shape[1:]) for v in outputs), (0,) * 5
+
+
+def _system(
+    run: Run,
+    matrices: tuple[Tensor, Tensor, Tensor],
+    rows: tuple[Tensor, Tensor],
+    r1: Tensor,
+    r2: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The differential of the conditions that the forward pass solved; symmetric."""
+    active, lam = rows
+    if not run.smoothing:
+        return _on_active(*matrices, active, r1, r2)
+    P, A, G = (v.expand(len(r1), *v.shape[1:]) for v in matrices)
+    return solve_path((P, A, G), lam.square() / run.smoothing, r1, r2)
 
 
 def _on_active(

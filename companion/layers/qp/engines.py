@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import interior_point
+from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
 from companion.problems import Certificate
 
@@ -30,7 +30,8 @@ SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
 class Run:
     """What a call asks of an engine, and what the engine leaves for the adjoint.
 
-    `eps` is the rounding of the caller's dtype, in which P has to be symmetric.
+    `eps` is the rounding of the caller's dtype, in which P has to be symmetric;
+    `smoothing` the product slack·lam of every row, zero for the solution itself.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class Run:
     keep: bool
     batch: tuple[int, ...]
     guess: Tensor | None = None
+    smoothing: float = 0.0
     used: str = ""
     iterations: Tensor | None = None
     factors: Any = None
@@ -78,6 +80,8 @@ def choose(engine: str, data: tuple[Tensor, ...]) -> str:
 
 def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """(x, nu, lam, status, active) of every instance; the run is filled in."""
+    if run.smoothing:
+        return _smoothed(run, data)
     run.used = choose(run.engine, data)
     if run.used == "interior_point":
         check_convex(data[0], run)
@@ -104,6 +108,22 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             "active_set, interior_point" if bool(good.any()) else "interior_point"
         )
     return x, nu, lam, status, active
+
+
+def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Points of the central path; the exact programs say why where there is none."""
+    check_convex(data[0], run)
+    run.used = "central_path"
+    size = max(map(len, data))
+    full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
+    z, found = smoothing.central(full, run.smoothing)
+    status = torch.zeros_like(found, dtype=torch.int64)
+    if not bool(found.all()):
+        status[~found] = interior_point.solve(
+            interior_point.Data(*(v[~found] for v in full))
+        )[1]
+        status = smoothing.outcome(found, status)
+    return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
 
 
 def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -18,7 +18,11 @@ from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
 
 def solve(
-    problem: QP, *, engine: str = "auto", warm_start: QPSolution | None = None
+    problem: QP,
+    *,
+    engine: str = "auto",
+    warm_start: QPSolution | None = None,
+    smoothing: float = 0.0,
 ) -> QPSolution:
     """Minimiser, multipliers, slack, optimal value and status of every instance.
 
@@ -33,6 +37,12 @@ def solve(
     `info` of the solution says which one was used.  `warm_start` is a solution of a
     problem of the same shape, whose active rows the active set tries first.
 
+    `smoothing` = mu > 0 stops on the central path instead, where slack_i lam_i = mu for
+    every row, and differentiates that point: x minimises the objective minus
+    mu Σ log slack_i, and its derivative exists everywhere, kinks included.  `value` is
+    then the objective at x.  An instance without a strictly feasible point has no such
+    path: MAX_ITERATIONS.
+
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
     instance.  Where a status says that there is no solution, `certificate` proves it,
@@ -46,11 +56,11 @@ def solve(
         If a field is not a torch tensor.
     ValueError
         If P is not symmetric, or not positive semidefinite, beyond rounding; if the
-        engine is not known or cannot be had.
+        engine is not known or cannot be had; if `smoothing` is negative.
 
     Source: amos2017optnet, §3.
     """
-    run, data = _prepare(problem, engine, warm_start)
+    run, data = _prepare(problem, engine, warm_start, smoothing)
     dtype, batch = problem.q.dtype, problem.batch
     x, nu, lam, status, _ = Solve.apply(run, *data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
@@ -61,7 +71,9 @@ def solve(
     slack = h - matvec(G, x0)
     # the Lagrangian at the solution: its derivative is the envelope theorem's
     value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
-    value = value + (nu0 * (matvec(A, x0) - b)).sum(-1) - (lam0 * slack).sum(-1)
+    value = value + (nu0 * (matvec(A, x0) - b)).sum(-1)
+    if not smoothing:  # on the central path it would add the duality gap
+        value = value - (lam0 * slack).sum(-1)
     slack = torch.where(solved, slack, torch.nan)
     value = torch.where(solved.squeeze(-1), value, torch.nan)
 
@@ -89,16 +101,23 @@ def _shaped(
     return Certificate(*map(shaped, parts))
 
 
-def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
+def layer(
+    problem: QP,
+    *,
+    on_failure: str = "raise",
+    engine: str = "auto",
+    smoothing: float = 0.0,
+) -> Tensor:
     """The minimiser x alone, shape ``(*batch, n)``.
 
     `on_failure="raise"` raises SolveError naming the instances that did not solve;
-    `"nan"` leaves NaN in their rows of x and zero in their gradients.
+    `"nan"` leaves NaN in their rows of x and zero in their gradients.  The other
+    arguments are those of `solve`.
     """
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
-    run, data = _prepare(problem, engine, None)
+    run, data = _prepare(problem, engine, None, smoothing)
     x, _, _, status, _ = Solve.apply(run, *data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
@@ -107,10 +126,16 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
 
 
 def _prepare(
-    problem: QP, engine: str, warm_start: QPSolution | None
+    problem: QP, engine: str, warm_start: QPSolution | None, smoothing: float
 ) -> tuple[Run, tuple[Tensor, ...]]:
     """The fields in float64 with one batch axis, of size one where they are shared."""
     _check_tensors(problem)
+    if not 0 <= smoothing < math.inf:
+        msg = f"smoothing: expected a number ≥ 0, got {smoothing}"
+        raise ValueError(msg)
+    if smoothing and engine == "active_set":
+        msg = 'engine: expected "auto" or "interior_point" with smoothing'
+        raise ValueError(f"{msg}, got 'active_set'")
     batch = problem.batch
     size = math.prod(batch)
     data = []
@@ -128,7 +153,7 @@ def _prepare(
         lam = warm_start.lam.detach().double().expand(*batch, problem.m)
         guess = lam.reshape(size, problem.m).nan_to_num(0.0)
     eps = torch.finfo(problem.q.dtype).eps
-    return Run(engine, eps, wanted, batch, guess), tuple(data)
+    return Run(engine, eps, wanted, batch, guess, smoothing), tuple(data)
 
 
 def _check_tensors(problem: QP) -> None:
