@@ -6,9 +6,19 @@ qp-shared-parameters, qp-parametrisation.
 
 from companion.layers.qp.certificates import certifies
 from companion.layers.qp.explain import explain
+from companion.layers.qp.kinks import directional_derivative
 from companion.layers.qp.module import QPLayer
 from companion.layers.qp.regularity import regularity
 from companion.layers.qp.solution import layer, solve
 from companion.layers.qp.stability import along
 
-__all__ = ["QPLayer", "along", "certifies", "explain", "layer", "regularity", "solve"]
+__all__ = [
+    "QPLayer",
+    "along",
+    "certifies",
+    "directional_derivative",
+    "explain",
+    "layer",
+    "regularity",
+    "solve",
+]

@@ -26,6 +26,14 @@ FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
 
 
+@dataclass(frozen=True, eq=False)
+class Kink:
+    """A choice at a kink; a direction has six full fields with one batch axis."""
+
+    choice: str
+    direction: tuple[Tensor, ...] | None = None
+
+
 @dataclass(eq=False)
 class Run:
     """What a call asks of an engine, and what the engine leaves for the adjoint.
@@ -40,6 +48,8 @@ class Run:
     batch: tuple[int, ...]
     guess: Tensor | None = None
     smoothing: float = 0.0
+    kink: Kink | None = None
+    weak: Tensor | None = None
     used: str = ""
     iterations: Tensor | None = None
     factors: Any = None

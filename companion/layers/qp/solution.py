@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from companion.layers.qp.adjoint import Solve
-from companion.layers.qp.engines import Run
+from companion.layers.qp.engines import Kink, Run
+from companion.layers.qp.kinks import choose
 from companion.layers.qp.kkt import matvec
 from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
@@ -23,6 +24,8 @@ def solve(
     engine: str = "auto",
     warm_start: QPSolution | None = None,
     smoothing: float = 0.0,
+    at_kink: str = "inactive",
+    direction: QP | None = None,
 ) -> QPSolution:
     """Minimiser, multipliers, slack, optimal value and status of every instance.
 
@@ -47,8 +50,22 @@ def solve(
     gradient; its neighbours are bit for bit what they would be beside any other
     instance.  Where a status says that there is no solution, `certificate` proves it,
     and `certifies` checks the proof.  Whether the derivative exists is `regularity`'s
-    to say: a weakly active row (multiplier and slack both zero) is differentiated as an
-    inactive one.
+    to say.
+
+    `at_kink` chooses what stands for it where a row is weakly active, with multiplier
+    and slack both zero; elsewhere it changes nothing.
+
+    * "inactive": the derivative with such rows released.
+    * "left", "right" with a `direction` (a QP of speeds, as `along` makes one): the
+      limit of the derivatives at data ∓ t·direction for t ↓ 0, the piece that the
+      solution comes from and the one that it goes to.
+    * "left", "right" without: such rows held, the limit of programs in which they are
+      pressed; or released, the limit of programs in which they have room.
+    * "directional": in forward mode the one-sided derivative along the tangent, by the
+      program on the critical cone; it is not linear, so a backward pass is an error.
+    * "least_squares": the least-norm solution of the singular linearised conditions, an
+      average of pieces that depends on the scaling of the rows.  It need not be a
+      derivative along anything.
 
     Raises
     ------
@@ -60,7 +77,8 @@ def solve(
 
     Source: amos2017optnet, §3.
     """
-    run, data = _prepare(problem, engine, warm_start, smoothing)
+    kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    run, data = _prepare(problem, engine, warm_start, smoothing, kink)
     dtype, batch = problem.q.dtype, problem.batch
     x, nu, lam, status, _ = Solve.apply(run, *data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
@@ -107,6 +125,8 @@ def layer(
     on_failure: str = "raise",
     engine: str = "auto",
     smoothing: float = 0.0,
+    at_kink: str = "inactive",
+    direction: QP | None = None,
 ) -> Tensor:
     """The minimiser x alone, shape ``(*batch, n)``.
 
@@ -117,7 +137,8 @@ def layer(
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
-    run, data = _prepare(problem, engine, None, smoothing)
+    kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    run, data = _prepare(problem, engine, None, smoothing, kink)
     x, _, _, status, _ = Solve.apply(run, *data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
@@ -126,7 +147,11 @@ def layer(
 
 
 def _prepare(
-    problem: QP, engine: str, warm_start: QPSolution | None, smoothing: float
+    problem: QP,
+    engine: str,
+    warm_start: QPSolution | None,
+    smoothing: float,
+    kink: Kink | None,
 ) -> tuple[Run, tuple[Tensor, ...]]:
     """The fields in float64 with one batch axis, of size one where they are shared."""
     _check_tensors(problem)
@@ -153,7 +178,7 @@ def _prepare(
         lam = warm_start.lam.detach().double().expand(*batch, problem.m)
         guess = lam.reshape(size, problem.m).nan_to_num(0.0)
     eps = torch.finfo(problem.q.dtype).eps
-    return Run(engine, eps, wanted, batch, guess, smoothing), tuple(data)
+    return Run(engine, eps, wanted, batch, guess, smoothing, kink), tuple(data)
 
 
 def _check_tensors(problem: QP) -> None:
