@@ -3,8 +3,7 @@
 At a kink a row touches its bound with multiplier zero.  The solution still moves along
 every direction of the data, by the solution of a small program, but not linearly.
 
-Chapter: nonsmooth.md. Theorems: directional-derivative, least-squares-at-kink,
-clarke-jacobian.
+Chapter: optnet.md. Theorems: kkt-nonsingular.
 Source: robinson1980strongly.
 """
 
@@ -106,7 +105,7 @@ def directional_derivative(problem: QP, sol: QPSolution, direction: QP) -> Speed
     if no row is weakly active.  NaN where the instance was not solved, or where the
     critical program has no solution.
 
-    Source: robinson1980strongly; shapiro1988sensitivity.
+    Source: robinson1980strongly.
     """
     size = math.prod(problem.batch)
     pairs = zip((*problem.fields, sol.x, sol.nu, sol.lam), CORES, strict=True)

@@ -5,7 +5,6 @@ alternative, on a basis N of the subspace with B = RN, that is so if and only if
 full column rank and Bᵀy = 0 for some y > 0.
 
 Chapter: optnet.md. Theorems: kkt-nonsingular.
-Source: mangasarian1979uniqueness, for linear programs.
 """
 
 from __future__ import annotations
