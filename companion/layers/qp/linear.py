@@ -174,11 +174,15 @@ def _dual(q: Tensor, A: Tensor, b: Tensor, gamma: float) -> tuple[Tensor, Tensor
                 break
             length = torch.where(worse, 0.5 * length, length)
         nu = nu + length.unsqueeze(-1) * step
-        error = matvec(A, _primal(q, A, nu, gamma)) - b
-        error = error.abs().amax(-1) / (1 + b.abs().amax(-1))
-        if bool((error <= ACCURATE).all()):
+        if bool((_residual(q, A, b, nu, gamma) <= ACCURATE).all()):
             break
-    return nu, ~(error <= ACCEPTED)
+    return nu, ~(_residual(q, A, b, nu, gamma) <= ACCEPTED)
+
+
+def _residual(q: Tensor, A: Tensor, b: Tensor, nu: Tensor, gamma: float) -> Tensor:
+    """Largest error in Ax = b, relative to b."""
+    error = matvec(A, _primal(q, A, nu, gamma)) - b
+    return error.abs().amax(-1) / (1 + b.abs().amax(-1))
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from companion.layers import qp
-from companion.problems import QP, Status
+from companion.problems import QP, Certificate, Status
 from tests.layers.qp.cases import BAD, as_torch, batch_of, sample
 from tests.layers.qp.families import INFEASIBLE, UNBOUNDED, gnar, qp_of, tensor
 
@@ -95,6 +95,9 @@ def test_a_wrong_certificate_proves_nothing():
     assert not qp.certifies(feasible, right).primal_infeasible
     assert not qp.certifies(problem, negative).primal_infeasible
     assert not qp.certifies(problem, nudged).primal_infeasible
+    signs = qp_of([0.0], [[1.0], [1.0]], [1.0, 2.0])  # feasible: x ≤ 1, x ≤ 2
+    crossed = Certificate(tensor([]), tensor([1.0, -1.0]), tensor([torch.nan]))
+    assert not qp.certifies(signs, crossed).primal_infeasible
     problem = UNBOUNDED["down a wall"]
     right = qp.solve(problem).certificate
     assert qp.certifies(problem, right).dual_infeasible
