@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import interior_point
+from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
+from companion.problems import Certificate
 
 ENGINES = ("auto", "separable", "active_set", "interior_point")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
@@ -26,11 +27,20 @@ FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
 
 
+@dataclass(frozen=True, eq=False)
+class Kink:
+    """A choice at a kink; a direction has six full fields with one batch axis."""
+
+    choice: str
+    direction: tuple[Tensor, ...] | None = None
+
+
 @dataclass(eq=False)
 class Run:
     """What a call asks of an engine, and what the engine leaves for the adjoint.
 
-    `eps` is the rounding of the caller's dtype, in which P has to be symmetric.
+    `eps` is the rounding of the caller's dtype, in which P has to be symmetric;
+    `smoothing` the product slack·lam of every row, zero for the solution itself.
     """
 
     engine: str
@@ -38,10 +48,14 @@ class Run:
     keep: bool
     batch: tuple[int, ...]
     guess: Tensor | None = None
+    smoothing: float = 0.0
+    kink: Kink | None = None
+    weak: Tensor | None = None
     used: str = ""
     structure: Any = None
     iterations: Tensor | None = None
     factors: Any = None
+    certificate: Certificate | None = None
 
     def fresh(self) -> Run:
         """The same request, nothing left yet."""
@@ -74,11 +88,11 @@ def choose(run: Run, data: tuple[Tensor, ...]) -> str:
     on_cpu = all(v.device.type == "cpu" for v in data)
     able = on_cpu and compiled() is not None
     if engine == "auto":
-        n, m = data[1].shape[-1], data[5].shape[-1]
+        n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
         run.structure = _structure(data) if able else None
         if run.structure is not None:
             return "separable"
-        fits = m <= max(MOST_ROWS * n, FEW_ROWS)
+        fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
         return "active_set" if able and fits else "interior_point"
     if not able:
         need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
@@ -113,6 +127,8 @@ def _fast(run: Run, data: tuple[Tensor, ...]) -> Any:
 
 def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """(x, nu, lam, status, active) of every instance; the run is filled in."""
+    if run.smoothing:
+        return _smoothed(run, data)
     run.used = choose(run, data)
     if run.used == "interior_point":
         check_convex(data[0], run)
@@ -138,6 +154,22 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         fast = f"{run.used}, " if bool(good.any()) else ""
         run.used = f"{fast}interior_point"
     return x, nu, lam, status, active
+
+
+def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Points of the central path; the exact programs say why where there is none."""
+    check_convex(data[0], run)
+    run.used = "central_path"
+    size = max(map(len, data))
+    full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
+    z, found = smoothing.central(full, run.smoothing)
+    status = torch.zeros_like(found, dtype=torch.int64)
+    if not bool(found.all()):
+        status[~found] = interior_point.solve(
+            interior_point.Data(*(v[~found] for v in full))
+        )[1]
+        status = smoothing.outcome(found, status)
+    return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
 
 
 def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
