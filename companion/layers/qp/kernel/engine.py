@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy
@@ -134,7 +135,7 @@ class Found:
     complete: bool
     skew: Tensor
     iterations: Tensor
-    factors: Factors | None
+    factors: Any  # Factors, or what the structure has in their place
 
 
 def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
