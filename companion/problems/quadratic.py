@@ -108,11 +108,26 @@ class QP:
 
 
 @dataclass(frozen=True, eq=False)
+class Certificate:
+    """Why there is no solution: a Farkas ray (nu, lam), or a recession direction d.
+
+    Aᵀnu + Gᵀlam = 0, lam ≥ 0, bᵀnu + hᵀlam < 0 where the constraints contradict each
+    other; Pd = 0, Ad = 0, Gd ≤ 0, qᵀd < 0 where the objective falls for ever.  NaN
+    where an instance needs none.
+    """
+
+    nu: Float[Any, "*batch p"]
+    lam: Float[Any, "*batch m"]
+    d: Float[Any, "*batch n"]
+
+
+@dataclass(frozen=True, eq=False)
 class QPSolution:
     """What a solver found; slack = h − Gx.
 
     The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).  `info`
     says how: the engine that was used and its iterations, where there is a choice.
+    `certificate` says why there is none, if an instance has no solution.
     """
 
     x: Float[Any, "*batch n"]
@@ -122,3 +137,4 @@ class QPSolution:
     value: Any
     status: Any
     info: Any = None
+    certificate: Certificate | None = None

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import engines
+from companion.layers.qp import certificates, engines, kinks
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec, solve_kkt
+from companion.layers.qp.smoothing import solve_path
 from companion.problems import Status
 
 
@@ -27,7 +28,9 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def forward(run: Run, *data: Tensor) -> tuple[Tensor, ...]:
         """Solve; NaN in the instances that have no solution."""
-        x, nu, lam, status, active = engines.solve(run, data)
+        found = engines.solve(run, data)
+        x, nu, lam, status, active = kinks.settle(run, data, found)
+        status, run.certificate = certificates.prove(data, status)
         solved = (status == Status.SOLVED).unsqueeze(-1)
         if not bool(solved.all()):
             x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))
@@ -62,7 +65,9 @@ class Solve(torch.autograd.Function):
             else torch.where(solved.unsqueeze(-1), g, 0.0)
             for g, v in zip(seeds[:3], (x, nu, lam), strict=True)
         )
-        dx, dy = _on_active(P, A, G, active, -gx, -torch.cat([gnu, glam], -1))
+        r2 = -torch.cat([gnu, glam], -1)
+        matrices, rows = (P, A, G), (active, lam)
+        dx, dy = _system(ctx.run, matrices, rows, (-gx, r2), adjoint=True)
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
         products = _products((dx, dnu, dlam), (x, nu, lam))
         grad_P, grad_A, grad_G = (
@@ -83,7 +88,8 @@ class Solve(torch.autograd.Function):
         )
         r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
         r2 = torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
-        dx, dy = _on_active(P, A, G, active, r1, r2)
+        matrices, rows = (P, A, G), (active, lam)
+        dx, dy = _system(ctx.run, matrices, rows, (r1, r2), adjoint=False)
         dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
         return (
             _masked(solved, dx),
@@ -115,6 +121,36 @@ class Solve(torch.autograd.Function):
         outputs = Solve.apply(run.fresh(), *folded)
         shape = (info.batch_size, size)
         return tuple(v.reshape(*shape, *v.shape[1:]) for v in outputs), (0,) * 5
+
+
+def _system(
+    run: Run,
+    matrices: tuple[Tensor, Tensor, Tensor],
+    rows: tuple[Tensor, Tensor],
+    rhs: tuple[Tensor, Tensor],
+    *,
+    adjoint: bool,
+) -> tuple[Tensor, Tensor]:
+    """The differential of the conditions that the forward pass solved, or its adjoint.
+
+    The matrix is symmetric, except for the choices of a kink.
+    """
+    active, lam = rows
+    P, A, G = (v.expand(len(rhs[0]), *v.shape[1:]) for v in matrices)
+    if run.smoothing:
+        return solve_path((P, A, G), lam.square() / run.smoothing, *rhs)
+    u, y = _on_active(P, A, G, active, *rhs)
+    if run.weak is None or run.kink is None or run.kink.choice in ("left", "right"):
+        return u, y
+    some = run.weak.any(-1)
+    found = kinks.at_kink(
+        run.kink.choice,
+        (P[some], A[some], G[some]),
+        (active[some], run.weak[some]),
+        (rhs[0][some], rhs[1][some]),
+        adjoint=adjoint,
+    )
+    return u.index_put((some,), found[0]), y.index_put((some,), found[1])
 
 
 def _on_active(

@@ -1,7 +1,8 @@
 """Which method solves a batch, and what it hands to the adjoint.
 
-"active_set" is compiled, exact, and for dense problems with P ≻ 0 on the CPU; whatever
-it cannot solve, and everything where numba is not installed, goes to "interior_point".
+"separable" is for diagonal P, bounds and at most one equality; "active_set" is for
+dense problems with P ≻ 0.  Both are compiled, exact and on the CPU; whatever they
+cannot solve, and everything where numba is not installed, goes to "interior_point".
 
 Chapter: interior-point.md. Theorems: qp-active-set.
 """
@@ -16,20 +17,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import interior_point
+from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
+from companion.problems import Certificate
 
-ENGINES = ("auto", "active_set", "interior_point")
+ENGINES = ("auto", "separable", "active_set", "interior_point")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
 FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
+
+
+@dataclass(frozen=True, eq=False)
+class Kink:
+    """A choice at a kink; a direction has six full fields with one batch axis."""
+
+    choice: str
+    direction: tuple[Tensor, ...] | None = None
 
 
 @dataclass(eq=False)
 class Run:
     """What a call asks of an engine, and what the engine leaves for the adjoint.
 
-    `eps` is the rounding of the caller's dtype, in which P has to be symmetric.
+    `eps` is the rounding of the caller's dtype, in which P has to be symmetric;
+    `smoothing` the product slack·lam of every row, zero for the solution itself.
     """
 
     engine: str
@@ -37,13 +48,20 @@ class Run:
     keep: bool
     batch: tuple[int, ...]
     guess: Tensor | None = None
+    smoothing: float = 0.0
+    kink: Kink | None = None
+    weak: Tensor | None = None
     used: str = ""
+    structure: Any = None
     iterations: Tensor | None = None
     factors: Any = None
+    certificate: Certificate | None = None
 
     def fresh(self) -> Run:
         """The same request, nothing left yet."""
-        return replace(self, factors=None, iterations=None, used="", guess=None)
+        return replace(
+            self, factors=None, iterations=None, used="", structure=None, guess=None
+        )
 
 
 @cache
@@ -56,31 +74,66 @@ def compiled() -> Any:
     return engine
 
 
-def choose(engine: str, data: tuple[Tensor, ...]) -> str:
-    """The engine for a batch; ValueError if the one that is asked for cannot be had."""
+def choose(run: Run, data: tuple[Tensor, ...]) -> str:
+    """The engine for a batch, with the structure that it needs noted in the run.
+
+    Raises ValueError if the one that is asked for cannot be had.
+    """
+    engine = run.engine
     if engine not in ENGINES:
         msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
         raise ValueError(msg)
+    if engine == "interior_point":
+        return engine
     on_cpu = all(v.device.type == "cpu" for v in data)
-    n, m = data[1].shape[-1], data[5].shape[-1]
-    fits = m <= max(MOST_ROWS * n, FEW_ROWS)
-    if engine == "active_set" and not (on_cpu and compiled()):
-        need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
-        msg = f'engine: expected what "active_set" needs, {need}'
-        raise ValueError(msg)
+    able = on_cpu and compiled() is not None
     if engine == "auto":
-        able = on_cpu and fits and compiled()
-        return "active_set" if able else "interior_point"
+        n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
+        run.structure = _structure(data) if able else None
+        if run.structure is not None:
+            return "separable"
+        fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
+        return "active_set" if able and fits else "interior_point"
+    if not able:
+        need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
+        msg = f'engine: expected what "{engine}" needs, {need}'
+        raise ValueError(msg)
+    if engine == "separable":
+        run.structure = _structure(data)
+    if engine == "separable" and run.structure is None:
+        msg = (
+            'engine: expected for "separable" a shared diagonal P ≻ 0, at most one '
+            "shared equality and one variable in each shared row of G"
+        )
+        raise ValueError(msg)
     return engine
+
+
+def _structure(data: tuple[Tensor, ...]) -> Any:
+    """What the separable engine needs to know of a batch; None if it does not fit."""
+    from companion.layers.qp.kernel import structure  # noqa: PLC0415 - numba is optional
+
+    return structure.seen(data)
+
+
+def _fast(run: Run, data: tuple[Tensor, ...]) -> Any:
+    """Solutions by the compiled engine that was chosen."""
+    from companion.layers.qp.kernel import structure  # noqa: PLC0415 - numba is optional
+
+    if run.used == "separable":
+        return structure.solve(run.structure, data, keep=run.keep)
+    return compiled().solve(data, run.guess, keep=run.keep)
 
 
 def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """(x, nu, lam, status, active) of every instance; the run is filled in."""
-    run.used = choose(run.engine, data)
+    if run.smoothing:
+        return _smoothed(run, data)
+    run.used = choose(run, data)
     if run.used == "interior_point":
         check_convex(data[0], run)
         return _interior(data)
-    found = compiled().solve(data, run.guess, keep=run.keep)
+    found = _fast(run, data)
     good = found.good
     p = data[3].shape[-1]
     # copies: forward-mode differentiation refuses outputs that are views
@@ -98,10 +151,25 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         parts = _interior(full)
         for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
             whole[bad] = part
-        run.used = (
-            "active_set, interior_point" if bool(good.any()) else "interior_point"
-        )
+        fast = f"{run.used}, " if bool(good.any()) else ""
+        run.used = f"{fast}interior_point"
     return x, nu, lam, status, active
+
+
+def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Points of the central path; the exact programs say why where there is none."""
+    check_convex(data[0], run)
+    run.used = "central_path"
+    size = max(map(len, data))
+    full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
+    z, found = smoothing.central(full, run.smoothing)
+    status = torch.zeros_like(found, dtype=torch.int64)
+    if not bool(found.all()):
+        status[~found] = interior_point.solve(
+            interior_point.Data(*(v[~found] for v in full))
+        )[1]
+        status = smoothing.outcome(found, status)
+    return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
 
 
 def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -6,18 +6,26 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-envelope, qp-shared-parameters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from companion.layers.qp.adjoint import Solve
-from companion.layers.qp.engines import Run
+from companion.layers.qp.engines import Kink, Run
+from companion.layers.qp.kinks import choose
 from companion.layers.qp.kkt import matvec
-from companion.problems import QP, QPSolution, SolveError, Status
+from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
 
 def solve(
-    problem: QP, *, engine: str = "auto", warm_start: QPSolution | None = None
+    problem: QP,
+    *,
+    engine: str = "auto",
+    warm_start: QPSolution | None = None,
+    smoothing: float = 0.0,
+    at_kink: str = "inactive",
+    direction: QP | None = None,
 ) -> QPSolution:
     """Minimizer, multipliers, slack, optimal value and status of every instance.
 
@@ -32,10 +40,32 @@ def solve(
     `info` of the solution says which one was used.  `warm_start` is a solution of a
     problem of the same shape, whose active rows the active set tries first.
 
+    `smoothing` = mu > 0 stops on the central path instead, where slack_i lam_i = mu for
+    every row, and differentiates that point: x minimises the objective minus
+    mu Σ log slack_i, and its derivative exists everywhere, kinks included.  `value` is
+    then the objective at x.  An instance without a strictly feasible point has no such
+    path: MAX_ITERATIONS.
+
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
-    instance.  Whether the derivative exists is `regularity`'s to say: a weakly active
-    row (multiplier and slack both zero) is differentiated as an inactive one.
+    instance.  Where a status says that there is no solution, `certificate` proves it,
+    and `certifies` checks the proof.  Whether the derivative exists is `regularity`'s
+    to say.
+
+    `at_kink` chooses what stands for it where a row is weakly active, with multiplier
+    and slack both zero; elsewhere it changes nothing.
+
+    * "inactive": the derivative with such rows released.
+    * "left", "right" with a `direction` (a QP of speeds, as `along` makes one): the
+      limit of the derivatives at data ∓ t·direction for t ↓ 0, the piece that the
+      solution comes from and the one that it goes to.
+    * "left", "right" without: such rows held, the limit of programs in which they are
+      pressed; or released, the limit of programs in which they have room.
+    * "directional": in forward mode the one-sided derivative along the tangent, by the
+      program on the critical cone; it is not linear, so a backward pass is an error.
+    * "least_squares": the least-norm solution of the singular linearised conditions, an
+      average of pieces that depends on the scaling of the rows.  It need not be a
+      derivative along anything.
 
     Raises
     ------
@@ -43,11 +73,12 @@ def solve(
         If a field is not a torch tensor.
     ValueError
         If P is not symmetric, or not positive semidefinite, beyond rounding; if the
-        engine is not known or cannot be had.
+        engine is not known or cannot be had; if `smoothing` is negative.
 
     Source: amos2017optnet, §3.
     """
-    run, data = _prepare(problem, engine, warm_start)
+    kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    run, data = _prepare(problem, engine, warm_start, smoothing, kink)
     dtype, batch = problem.q.dtype, problem.batch
     x, nu, lam, status, _ = Solve.apply(run, *data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
@@ -58,7 +89,9 @@ def solve(
     slack = h - matvec(G, x0)
     # the Lagrangian at the solution: its derivative is the envelope theorem's
     value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
-    value = value + (nu0 * (matvec(A, x0) - b)).sum(-1) - (lam0 * slack).sum(-1)
+    value = value + (nu0 * (matvec(A, x0) - b)).sum(-1)
+    if not smoothing:  # on the central path it would add the duality gap
+        value = value - (lam0 * slack).sum(-1)
     slack = torch.where(solved, slack, torch.nan)
     value = torch.where(solved.squeeze(-1), value, torch.nan)
 
@@ -73,19 +106,39 @@ def solve(
         value=shaped(value),
         status=status.reshape(batch),
         info={"engine": run.used, "iterations": run.iterations},
+        certificate=_shaped(run.certificate, shaped),
     )
 
 
-def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
+def _shaped(
+    certificate: Certificate | None, shaped: Callable[[Tensor], Tensor]
+) -> Certificate | None:
+    if certificate is None:
+        return None
+    parts = (certificate.nu, certificate.lam, certificate.d)
+    return Certificate(*map(shaped, parts))
+
+
+def layer(
+    problem: QP,
+    *,
+    on_failure: str = "raise",
+    engine: str = "auto",
+    smoothing: float = 0.0,
+    at_kink: str = "inactive",
+    direction: QP | None = None,
+) -> Tensor:
     """The minimizer x alone, shape ``(*batch, n)``.
 
     `on_failure="raise"` raises SolveError naming the instances that did not solve;
-    `"nan"` leaves NaN in their rows of x and zero in their gradients.
+    `"nan"` leaves NaN in their rows of x and zero in their gradients.  The other
+    arguments are those of `solve`.
     """
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
-    run, data = _prepare(problem, engine, None)
+    kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    run, data = _prepare(problem, engine, None, smoothing, kink)
     x, _, _, status, _ = Solve.apply(run, *data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
@@ -94,10 +147,20 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
 
 
 def _prepare(
-    problem: QP, engine: str, warm_start: QPSolution | None
+    problem: QP,
+    engine: str,
+    warm_start: QPSolution | None,
+    smoothing: float,
+    kink: Kink | None,
 ) -> tuple[Run, tuple[Tensor, ...]]:
     """The fields in float64 with one batch axis, of size one where they are shared."""
     _check_tensors(problem)
+    if not 0 <= smoothing < math.inf:
+        msg = f"smoothing: expected a number ≥ 0, got {smoothing}"
+        raise ValueError(msg)
+    if smoothing and engine == "active_set":
+        msg = 'engine: expected "auto" or "interior_point" with smoothing'
+        raise ValueError(f"{msg}, got 'active_set'")
     batch = problem.batch
     size = math.prod(batch)
     data = []
@@ -115,7 +178,7 @@ def _prepare(
         lam = warm_start.lam.detach().double().expand(*batch, problem.m)
         guess = lam.reshape(size, problem.m).nan_to_num(0.0)
     eps = torch.finfo(problem.q.dtype).eps
-    return Run(engine, eps, wanted, batch, guess), tuple(data)
+    return Run(engine, eps, wanted, batch, guess, smoothing, kink), tuple(data)
 
 
 def _check_tensors(problem: QP) -> None:

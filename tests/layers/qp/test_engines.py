@@ -102,7 +102,7 @@ def test_warm_start_changes_nothing_but_the_work():
 
 def test_unknown_engine_is_refused():
     problem = as_torch(sample(0)[0])
-    with pytest.raises(ValueError, match="expected one of auto, active_set"):
+    with pytest.raises(ValueError, match="expected one of auto, separable"):
         qp.solve(problem, engine="simplex")
 
 
@@ -112,3 +112,59 @@ def test_without_numba_the_interior_point_serves(monkeypatch):
     assert qp.solve(problem).info["engine"] == "interior_point"
     with pytest.raises(ValueError, match="numba, which is not installed"):
         qp.solve(problem, engine="active_set")
+
+
+def boxed(generator, size, n, *, equality=True, low=0.0):
+    """Nearest points of a weighted box, cut by one equality if there is one."""
+    d = 0.5 + torch.rand(n, generator=generator, dtype=torch.float64)
+    y = torch.randn(size, n, generator=generator, dtype=torch.float64)
+    eye = torch.eye(n, dtype=torch.float64)
+    row = torch.linspace(0.5, 2.0, n, dtype=torch.float64)[None] if equality else None
+    one = torch.ones(1, dtype=torch.float64) if equality else None
+    h = torch.cat([torch.full((n,), -low), torch.full((n,), 0.4)]).double()
+    return QP(torch.diag(d), -y, row, one, torch.cat([-eye, 2 * eye]), h)
+
+
+@pytest.mark.parametrize("equality", [True, False])
+def test_separable_engine_agrees_with_the_active_set(equality):
+    problem = boxed(torch.Generator().manual_seed(0), 5, 40, equality=equality)
+    (one, grads), (other, wanted) = (
+        outcome(problem, engine) for engine in ("separable", "active_set")
+    )
+    assert qp.solve(problem).info["engine"] == one.info["engine"] == "separable"
+    for name in OUTPUTS:
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), **CLOSE)
+    for a, b in zip(grads, wanted, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            torch.testing.assert_close(a, b, **CLOSE)
+
+
+def test_simplex_by_sorting():
+    n = 50
+    y = torch.randn(7, n, generator=torch.Generator().manual_seed(2)).double()
+    eye, ones = torch.eye(n).double(), torch.ones(1, n).double()
+    problem = QP(eye, -y, ones, ones[:, 0], -eye, 0 * ones[0])
+    falling = y.sort(descending=True).values
+    ranks = torch.arange(1, n + 1)
+    levels = (falling.cumsum(-1) - 1) / ranks
+    last = (falling > levels).sum(-1, keepdim=True)
+    expected = (y - levels.gather(-1, last - 1)).clamp(min=0)
+    sol = qp.solve(problem)
+    assert sol.info["engine"] == "separable"
+    torch.testing.assert_close(sol.x, expected, rtol=0, atol=1e-13)
+
+
+def test_bounds_that_exclude_each_other_are_infeasible():
+    n = 30
+    feasible = boxed(torch.Generator().manual_seed(1), 2, n, equality=False)
+    h = feasible.h.repeat(2, 1)
+    h[1, 0] = -1.0  # x_0 ≥ 1 and x_0 ≤ 0.2
+    sol = qp.solve(QP(*feasible.fields[:5], h))
+    assert sol.status.tolist() == [0, 1]
+    assert torch.isfinite(sol.x[0]).all()
+
+
+def test_a_problem_without_the_structure_is_refused_by_name():
+    with pytest.raises(ValueError, match="a shared diagonal P"):
+        qp.solve(as_torch(sample(0)[0]), engine="separable")

@@ -6,12 +6,14 @@ Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy
@@ -19,7 +21,7 @@ import threadpoolctl
 import torch
 from torch import Tensor
 
-from companion.layers.qp.kernel import adjoint, dense, system
+from companion.layers.qp.kernel import adjoint, dense, system, workspace
 from companion.layers.qp.kernel.lapack import LETTERS, NUMBERS, routines
 
 WORK = 2e6  # multiplications below which a batch stays on one thread
@@ -133,7 +135,7 @@ class Found:
     complete: bool
     skew: Tensor
     iterations: Tensor
-    factors: Factors | None
+    factors: Any  # Factors, or what the structure has in their place
 
 
 def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
@@ -148,11 +150,11 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     shared = size > 1 and len(P) == len(A) == len(G) == 1
     rooms = size if keep and not shared else 1
     inside = max(min(m, n - p), 0)  # rows that can be independent of the equalities
-    factors = (
-        np.empty((rooms, n, n)), np.empty((rooms, p + m, n)),
-        np.empty((rooms, p + m, p)), np.empty((m, m)),
-        np.empty((size if keep else 1, inside, inside)), np.empty((size, m), np.int64),
+    shapes = (
+        (rooms, n, n), (rooms, p + m, n), (rooms, p + m, p), (m, m),
+        (size if keep else 1, inside, inside),
     )  # fmt: skip
+    factors = (*workspace.take(*shapes), np.empty((size, m), np.int64))
     found = (
         np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
         np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
@@ -186,4 +188,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         kept = Factors(
             (P, A, G), (L, X, S, F, rows), (counts, rough), found[:2], good, complete
         )
+        weakref.finalize(kept, workspace.give_back, factors[:5])
+    else:
+        workspace.give_back(factors[:5])
     return Found(x, y, slack, good, complete, skew, iterations, kept)

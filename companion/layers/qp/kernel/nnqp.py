@@ -16,7 +16,7 @@ from companion.layers.qp.kernel.lapack import COMPILED
 
 DEPENDENT = 1e-13  # share of a diagonal entry below which a row depends on those inside
 SEED_DEPENDENT = 1e-9  # the same, for rows that are only guessed
-SWEEPS = 10  # of coordinate descent, for the guess
+SWEEPS = 5  # of coordinate descent, for the guess
 TRIALS = 6  # times that a guess may lose its negative rows
 SOLVED, STOPPED, UNBOUNDED = 0, 1, 2
 

@@ -1,0 +1,107 @@
+"""Structure that is seen and used: separable problems with at most one equality.
+
+Chapter: interior-point.md. Theorems: qp-active-set, simplex-projection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from companion.layers.qp.kernel import separable
+from companion.layers.qp.kernel.engine import Arrays, Found, over_chunks
+
+LEAST = 30  # variables below which looking costs more than it saves
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """Diagonal of P, the equality's row (or none), and the entry of each row of G."""
+
+    diagonal: np.ndarray
+    row: np.ndarray
+    entries: tuple[np.ndarray, np.ndarray]
+
+
+def seen(data: tuple[Tensor, ...]) -> Separable | None:
+    """The structure of a batch that shares a diagonal P, A and G; None if it has none.
+
+    P ≻ 0 is part of it; so is that each row of G bounds one variable.
+    """
+    P, _, A, _, G, _ = data
+    n, shared = P.shape[-1], len(P) == len(A) == len(G) == 1
+    if not shared or n < LEAST or A.shape[1] > 1 or G.shape[1] == 0:
+        return None
+    P, A, G = (v.detach().numpy()[0] for v in (P, A, G))
+    rows = G.shape[0]
+    diagonal = np.ascontiguousarray(np.diagonal(P))
+    # the first rows tell most problems apart; the exact tests read everything
+    if np.count_nonzero(G[:4]) != min(rows, 4) or not (diagonal > 0).all():
+        return None
+    places = np.flatnonzero(G)
+    single = len(places) == rows and (places // n == np.arange(rows)).all()
+    if not single or np.count_nonzero(P) != n:
+        return None
+    column, coefficient = places % n, G.ravel()[places]
+    if not np.isfinite(coefficient).all():
+        return None
+    row = np.ascontiguousarray(A[0]) if len(A) else np.empty(0)
+    return Separable(diagonal, row, (column, coefficient))
+
+
+@dataclass(frozen=True, eq=False)
+class SeparableFactors:
+    """What the adjoint needs: the structure, multipliers, and which variables move."""
+
+    structure: Separable
+    y: np.ndarray
+    free: np.ndarray
+    good: Tensor
+    complete: bool
+
+    def gradients(
+        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
+    ) -> tuple[Tensor | None, ...]:
+        """(dx, dy) of the adjoint system; the matrices are shared, hence None here."""
+        assert not any(wanted), "shared matrices have summed gradients"
+        s = self.structure
+        seeds = (
+            gx.contiguous().numpy(),
+            np.empty((0, 0)) if gy is None else gy.contiguous().numpy(),
+        )
+        found = np.empty(gx.shape), np.empty_like(self.y)
+
+        def act(span: tuple[int, int]) -> None:
+            separable.adjoint_chunk(
+                span, s.diagonal, s.row, s.entries, (self.y, self.free), seeds, found
+            )
+
+        over_chunks(act, len(gx), 6.0 * gx.shape[1])
+        return (*map(torch.from_numpy, found), None, None, None)
+
+
+def solve(s: Separable, data: tuple[Tensor, ...], *, keep: bool) -> Found:
+    """Solve a batch of separable QPs; what fails is left to another engine."""
+    _, q, _, b, _, h = data
+    arrays: Arrays = tuple(v.detach().contiguous().numpy() for v in (q, b, h))
+    size, n, m = max(map(len, arrays)), q.shape[1], h.shape[1]
+    p = b.shape[1]
+    found = (
+        np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
+        np.empty((size, n), np.bool_), np.zeros(size, np.int64),
+    )  # fmt: skip
+
+    def act(span: tuple[int, int]) -> None:
+        separable.solve_chunk(span, s.diagonal, s.row, s.entries, arrays, found)
+
+    over_chunks(act, size, 30.0 * n)
+    x, y, slack, free, outcomes = found
+    fine = (outcomes == 0) & np.isfinite(x).all(1) & np.isfinite(y).all(1)
+    good, complete = torch.from_numpy(fine), bool(fine.all())
+    kept = SeparableFactors(s, y, free, good, complete) if keep else None
+    x, y, slack = map(torch.from_numpy, (x, y, slack))
+    nothing = torch.zeros(size, dtype=torch.int64)
+    return Found(x, y, slack, good, complete, nothing.double(), nothing, kept)
