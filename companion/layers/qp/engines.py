@@ -19,7 +19,7 @@ from torch import Tensor
 from companion.layers.qp import interior_point
 from companion.layers.qp.kkt import matvec
 
-ENGINES = ("auto", "active_set", "interior_point")
+ENGINES = ("auto", "active_set", "interior_point", "sparse")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
 FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
@@ -56,11 +56,16 @@ def compiled() -> Any:
     return engine
 
 
-def choose(engine: str, data: tuple[Tensor, ...]) -> str:
-    """The engine for a batch; ValueError if the one that is asked for cannot be had."""
+def check_engine(engine: str) -> None:
+    """Refuse an engine that does not exist."""
     if engine not in ENGINES:
         msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
         raise ValueError(msg)
+
+
+def choose(engine: str, data: tuple[Tensor, ...]) -> str:
+    """The engine for a batch; ValueError if the one that is asked for cannot be had."""
+    check_engine(engine)
     on_cpu = all(v.device.type == "cpu" for v in data)
     n, m = data[1].shape[-1], data[5].shape[-1]
     fits = m <= max(MOST_ROWS * n, FEW_ROWS)

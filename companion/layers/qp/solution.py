@@ -10,8 +10,9 @@ import math
 import torch
 from torch import Tensor
 
+from companion.layers.qp import sparse
 from companion.layers.qp.adjoint import Solve
-from companion.layers.qp.engines import Run
+from companion.layers.qp.engines import Run, check_engine
 from companion.layers.qp.kkt import matvec
 from companion.problems import QP, QPSolution, SolveError, Status
 
@@ -47,6 +48,9 @@ def solve(
 
     Source: amos2017optnet, §3.
     """
+    problem = _suited(problem, engine)
+    if sparse.is_sparse(problem):
+        return sparse.solve(problem, warm_start)
     run, data = _prepare(problem, engine, warm_start)
     dtype, batch = problem.q.dtype, problem.batch
     x, nu, lam, status, _ = Solve.apply(run, *data)
@@ -85,12 +89,25 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
+    problem = _suited(problem, engine)
+    if sparse.is_sparse(problem):
+        return sparse.layer(problem, on_failure)
     run, data = _prepare(problem, engine, None)
     x, _, _, status, _ = Solve.apply(run, *data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
         raise SolveError(status.reshape(batch))
     return x.to(problem.q.dtype).reshape(batch + x.shape[1:])
+
+
+def _suited(problem: QP, engine: str) -> QP:
+    """The problem, with dense matrices if it is not for the sparse engine."""
+    if not sparse.is_sparse(problem):
+        return problem
+    check_engine(engine)
+    auto = engine == "auto"
+    dense = (auto and sparse.dense_is_better(problem)) or engine not in ("auto", "sparse")
+    return sparse.densified(problem) if dense else problem
 
 
 def _prepare(

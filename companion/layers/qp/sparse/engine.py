@@ -1,0 +1,214 @@
+"""A sparse QP solved by a library, its active rows verified, its status earned.
+
+The library's point only suggests which rows are active: a sparse LU of the KKT system
+on them gives the exact solution, whose signs confirm the rows or correct them, and the
+same factors serve the adjoint.  A status is given for a residual or for a certificate
+that has been computed here, never for a claim.
+
+Chapter: interior-point.md. Theorems: qp-active-set, qp-optimality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from companion.layers.qp.interior_point import TOLERANCE
+from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.data import (
+    Data,
+    Point,
+    active_rows,
+    error,
+    farkas,
+    finite,
+    recession,
+    unscaled,
+)
+from companion.layers.qp.sparse.factor import Factor, System
+from companion.problems import Status
+
+WRONG = 1e-10  # scaled slack or multiplier below minus this has the wrong sign
+CORRECTIONS = 20  # of the active rows, each one factorisation
+EXACT = 1e-12  # KKT residual of a solution that its active rows reproduce
+WARM = 5  # corrections that a warm start is given before the library is called
+
+
+@dataclass(eq=False)
+class Found:
+    """An outcome; `ray` is the certificate (x, nu, lam) where there is no solution."""
+
+    point: Point
+    status: Status
+    active: np.ndarray
+    iterations: int = 0
+    library: str = ""
+    factor: Factor | None = None
+    ray: Point | None = None
+    residual: float = 0.0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether its active rows reproduce it, or its certificate holds."""
+        return self.residual < EXACT
+
+
+def solve(data: Data, guess: np.ndarray | None = None) -> Found:
+    """Solution, or a verified certificate, or the reason why there is neither.
+
+    `guess` are multipliers of G, whose positive ones say which rows to try first.
+    """
+    system = System(data)
+    if not finite(data):
+        return _failed(system)
+    if guess is not None:
+        found = identify(system, guess > 0, None, WARM)
+        if found is not None and found.confirmed:
+            return found
+    return _by_libraries(system) or _certified(system)
+
+
+def _by_libraries(system: System) -> Found | None:
+    """The first answer that is confirmed; else the best that passes, if there is one.
+
+    An answer is confirmed by an exact solution on its active rows, or a certificate.
+    If the first accuracy does not lead there a finer one does, on rows of norm one.
+    """
+    names = libraries.installed()
+    tries = [(name, libraries.ACCURACY) for name in names]
+    tries.append((names[-1], libraries.FINE))
+    best, iterations = None, 0
+    for name, accuracy in tries:
+        fine = accuracy < libraries.ACCURACY
+        answer = libraries.call(name, system.scaled if fine else system.data, accuracy)
+        if fine:
+            point, slack = unscaled(answer.point, system.scale), answer.slack
+            answer = answer._replace(point=point, slack=slack * system.scale.G)
+        iterations += answer.iterations
+        found = _judged(system, answer)
+        if found is not None and (
+            best is None or found.confirmed or best.residual > found.residual
+        ):
+            best, best.library = found, name
+            if found.confirmed:
+                break
+    if best is not None:
+        best.iterations = iterations
+    return best
+
+
+def _judged(system: System, answer: libraries.Answer) -> Found | None:
+    """What can be verified of an answer; None if nothing can."""
+    z, data = answer.point, system.data
+    idle = np.zeros(len(data.h), bool)
+    if not all(np.isfinite(v).all() for v in z):
+        return None
+    if answer.status == Status.PRIMAL_INFEASIBLE:
+        sure = farkas(system.scaled, z.nu * system.scale.A, z.lam * system.scale.G)
+        return Found(z, answer.status, idle, ray=z) if sure else None
+    if answer.status == Status.DUAL_INFEASIBLE:
+        sure = recession(system.scaled, z.x)
+        return Found(z, answer.status, idle, ray=z) if sure else None
+    size = system.scale.G
+    active = z.lam * size / system.scale.cost > answer.slack / size
+    return identify(system, active, z, CORRECTIONS)
+
+
+def identify(
+    system: System, active: np.ndarray, z: Point | None, corrections: int
+) -> Found | None:
+    """Solve on the active rows and correct them until every sign is right.
+
+    Rows with a negative multiplier leave, rows that are violated enter (a primal-dual
+    active-set step), unless the system is singular, where multipliers are not unique.
+    The point of least residual is kept, z among them; None if it solves nothing.
+    """
+    best, least = z, np.inf if z is None else error(system.data, z)
+    factor, seen = None, set()
+    for _ in range(corrections + 1):
+        seen.add(active.tobytes())
+        trial = system.factor(active)
+        point = _on(system, trial, z)
+        now = error(system.data, point)
+        if now < least:
+            best, least, factor = point, now, trial
+        active = _corrected(system, point, active)
+        if active.tobytes() in seen:
+            break
+    if best is None or not least < TOLERANCE:
+        return None
+    rows = active_rows(system.data, system.scale, best)
+    if factor is None or not np.array_equal(rows, factor.active):
+        factor = system.factor(rows)
+    return Found(best, Status.SOLVED, rows, factor=factor, residual=least)
+
+
+def _on(system: System, factor: Factor, near: Point | None) -> Point:
+    """The solution of the problem whose rows are those of the factor, as equalities.
+
+    Where it is not unique, the one nearest to a given point: an interior point's is
+    in the middle of the multipliers, which are then positive.
+    """
+    d, p = system.data, system.p
+    x, y = np.zeros(system.n), np.zeros(p + len(d.h))
+    r1, r2 = -d.q, np.concatenate([d.b, d.h])
+    if near is not None and not factor.regular:
+        x = near.x
+        y = np.concatenate([near.nu, np.where(factor.active, near.lam, 0)])
+        r1 = r1 - d.P @ x - d.A.T @ y[:p] - d.G.T @ y[p:]
+        r2 = r2 - np.concatenate([d.A @ x, d.G @ x])
+    dx, dy = factor.solve(r1, r2)
+    return Point(x + dx, y[:p] + dy[:p], y[p:] + dy[p:])
+
+
+def _corrected(system: System, z: Point, active: np.ndarray) -> np.ndarray:
+    """The active rows without those that pull, and with those that are violated."""
+    size, cost = system.scale.G, system.scale.cost
+    slack = system.scaled.h - system.scaled.G @ z.x
+    pulls = z.lam * size / cost < -WRONG
+    return (active & ~pulls) | (~active & (slack < -WRONG))
+
+
+def _certified(system: System) -> Found:
+    """Infeasible by the elastic program, or a failure."""
+    found, ray = _failed(system), _elastic(system)
+    if ray is not None:
+        found.status, found.ray = Status.PRIMAL_INFEASIBLE, ray
+    return found
+
+
+def _failed(system: System) -> Found:
+    nothing = Point(*(np.full(len(v), np.nan) for v in system.data[1::2]))
+    return Found(nothing, Status.NUMERICAL_ERROR, np.zeros(len(nothing.lam), bool))
+
+
+def _elastic(system: System) -> Point | None:
+    """A Farkas ray from min Σt + Σ|u| subject to Ax + u = b, Gx ≤ h + t, if there is.
+
+    Its multipliers at a positive optimum are one: they vanish on every column of x.
+    """
+    d, n, p, m = system.scaled, system.n, system.p, len(system.data.h)
+    eye_p, eye_m = sparse.identity(p), sparse.identity(m)
+    size = n + 2 * p + m
+    A = sparse.hstack([d.A, eye_p, -eye_p, sparse.csr_matrix((p, m))])
+    G = sparse.vstack(
+        [
+            sparse.hstack([d.G, sparse.csr_matrix((m, 2 * p)), -eye_m]),
+            sparse.hstack(
+                [sparse.csr_matrix((2 * p + m, n)), -sparse.identity(size - n)]
+            ),
+        ]
+    )
+    q = np.concatenate([np.zeros(n), np.ones(size - n)])
+    h = np.concatenate([d.h, np.zeros(size - n)])
+    none = sparse.csr_matrix((size, size))
+    relaxed = System(Data(none, q, A.tocsr(), d.b, G.tocsr(), h))
+    found = _by_libraries(relaxed)
+    if found is None or found.status != Status.SOLVED:
+        return None
+    nu, lam = found.point.nu, np.maximum(found.point.lam[:m], 0)
+    scale = system.scale
+    sure = farkas(d, nu, lam)
+    return Point(found.point.x[:n], nu / scale.A, lam / scale.G) if sure else None
