@@ -1,7 +1,8 @@
 """Which method solves a batch, and what it hands to the adjoint.
 
 "active_set" is compiled, exact, and for dense problems with P ≻ 0 on the CPU; whatever
-it cannot solve, and everything where numba is not installed, goes to "interior_point".
+it cannot solve, and everything where numba is not installed, goes to "interior_point";
+what that cannot decide, and every problem with sparse matrices, to "sparse".
 
 Chapter: interior-point.md. Theorems: qp-active-set.
 """
@@ -13,11 +14,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from companion.layers.qp import interior_point
 from companion.layers.qp.kkt import matvec
+from companion.layers.qp.sparse import engine as sparse_engine
+from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.data import from_dense
+from companion.problems import Status
 
 ENGINES = ("auto", "active_set", "interior_point", "sparse")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
@@ -73,6 +79,10 @@ def choose(engine: str, data: tuple[Tensor, ...]) -> str:
         need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
         msg = f'engine: expected what "active_set" needs, {need}'
         raise ValueError(msg)
+    if engine == "sparse" and not _has_sparse(data):
+        need = "tensors on the CPU and clarabel or piqp installed"
+        msg = f'engine: expected what "sparse" needs, {need}'
+        raise ValueError(msg)
     if engine == "auto":
         able = on_cpu and fits and compiled()
         return "active_set" if able else "interior_point"
@@ -82,9 +92,9 @@ def choose(engine: str, data: tuple[Tensor, ...]) -> str:
 def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """(x, nu, lam, status, active) of every instance; the run is filled in."""
     run.used = choose(run.engine, data)
-    if run.used == "interior_point":
+    if run.used != "active_set":
         check_convex(data[0], run)
-        return _interior(data)
+        return _sparse(data) if run.used == "sparse" else _interior(data, run)
     found = compiled().solve(data, run.guess, keep=run.keep)
     good = found.good
     p = data[3].shape[-1]
@@ -100,21 +110,44 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
-        parts = _interior(full)
+        parts = _interior(full, run)
         for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
             whole[bad] = part
-        run.used = (
-            "active_set, interior_point" if bool(good.any()) else "interior_point"
-        )
+        run.used = f"active_set, {run.used}" if bool(good.any()) else run.used
     return x, nu, lam, status, active
 
 
-def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _interior(data: tuple[Tensor, ...], run: Run) -> tuple[Tensor, ...]:
+    """The interior point; what it cannot decide goes to the sparse engine."""
     size = max(map(len, data))
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
-    return z.x, z.nu, z.lam, status, interior_point.active_rows(full.G, z.lam, slack)
+    active = interior_point.active_rows(full.G, z.lam, slack)
+    found = (z.x, z.nu, z.lam, status, active)
+    run.used = "interior_point"
+    undecided = status >= Status.MAX_ITERATIONS
+    if run.engine == "auto" and bool(undecided.any()) and _has_sparse(data):
+        parts = _sparse(tuple(v[undecided] for v in full))
+        for whole, part in zip(found, parts, strict=True):
+            whole[undecided] = part
+        run.used = "interior_point, sparse"
+    return found
+
+
+def _has_sparse(data: tuple[Tensor, ...]) -> bool:
+    return data[0].device.type == "cpu" and bool(libraries.installed())
+
+
+def _sparse(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The sparse engine, one instance after another, on dense data."""
+    size = max(map(len, data))
+    full = [v.detach().expand(size, *v.shape[1:]).numpy() for v in data]
+    found = [
+        sparse_engine.solve(from_dense(*(v[i] for v in full))) for i in range(size)
+    ]
+    columns = zip(*((*f.point, int(f.status), f.active) for f in found), strict=True)
+    return tuple(torch.from_numpy(np.stack(column)) for column in columns)
 
 
 def check_symmetric(P: Tensor, run: Run, where: Tensor | None = None) -> None:

@@ -5,14 +5,14 @@ Chapter: interior-point.md. Theorems: qp-optimality.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from companion.layers.qp.interior_point import CERTIFICATE, MARGIN
 
-Matrix = sparse.csr_matrix
+Matrix = Any  # of SciPy, in compressed rows; its annotations say what may be None
 
 
 class Data(NamedTuple):
@@ -40,6 +40,13 @@ class Scale(NamedTuple):
     cost: float
     A: np.ndarray
     G: np.ndarray
+
+
+def from_dense(*fields: np.ndarray) -> Data:
+    """The problem of dense (P, q, A, b, G, h), its zeros dropped."""
+    P, A, G = (sparse.csr_matrix(v) for v in fields[::2])
+    q, b, h = fields[1::2]
+    return Data(P, q, A, b, G, h)
 
 
 def largest(*terms: np.ndarray) -> float:
@@ -87,6 +94,25 @@ def _divided(M: Matrix, size: np.ndarray) -> Matrix:
     return sparse.csr_matrix((data, M.indices, M.indptr), shape=M.shape)
 
 
+def stacked(A: Matrix, G: Matrix) -> Matrix:
+    """[A; G], without the detour over coordinates that SciPy's vstack makes."""
+    parts = (
+        np.concatenate(pair) for pair in ((A.data, G.data), (A.indices, G.indices))
+    )
+    starts = np.concatenate([A.indptr, G.indptr[1:] + A.indptr[-1]])
+    shape = (A.shape[0] + G.shape[0], A.shape[1])
+    return sparse.csr_matrix((*parts, starts), shape=shape)
+
+
+def upper(P: Matrix) -> Any:
+    """The upper triangle of a symmetric matrix by columns: the lower one by rows."""
+    rows = rows_of(P)
+    kept = P.indices <= rows
+    counts = np.bincount(rows[kept], minlength=P.shape[0])
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(P.indptr.dtype)
+    return sparse.csc_matrix((P.data[kept], P.indices[kept], starts), shape=P.shape)
+
+
 def error(data: Data, z: Point) -> float:
     """Largest KKT residual, each relative to the terms it sums; NaN beyond numbers."""
     Px, Ax, Gx = data.P @ z.x, data.A @ z.x, data.G @ z.x
@@ -98,7 +124,7 @@ def error(data: Data, z: Point) -> float:
     sign = largest(np.minimum(z.lam, 0)) / (1 + largest(z.lam))
     value = 0.5 * z.x @ Px + data.q @ z.x
     gap = float(np.abs(slack) @ np.abs(z.lam)) / (1 + abs(value))
-    return float(np.max([dual, primal, sign, gap]))
+    return float(np.max(np.array([dual, primal, sign, gap])))
 
 
 def active_rows(data: Data, scale: Scale, z: Point) -> np.ndarray:

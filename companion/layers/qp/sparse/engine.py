@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from companion.layers.qp.interior_point import TOLERANCE
 from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.certificate import exact_ray, relaxed
 from companion.layers.qp.sparse.data import (
     Data,
     Point,
@@ -185,30 +185,18 @@ def _failed(system: System) -> Found:
 
 
 def _elastic(system: System) -> Point | None:
-    """A Farkas ray from min Σt + Σ|u| subject to Ax + u = b, Gx ≤ h + t, if there is.
-
-    Its multipliers at a positive optimum are one: they vanish on every column of x.
-    """
-    d, n, p, m = system.scaled, system.n, system.p, len(system.data.h)
-    eye_p, eye_m = sparse.identity(p), sparse.identity(m)
-    size = n + 2 * p + m
-    A = sparse.hstack([d.A, eye_p, -eye_p, sparse.csr_matrix((p, m))])
-    G = sparse.vstack(
-        [
-            sparse.hstack([d.G, sparse.csr_matrix((m, 2 * p)), -eye_m]),
-            sparse.hstack(
-                [sparse.csr_matrix((2 * p + m, n)), -sparse.identity(size - n)]
-            ),
-        ]
-    )
-    q = np.concatenate([np.zeros(n), np.ones(size - n)])
-    h = np.concatenate([d.h, np.zeros(size - n)])
-    none = sparse.csr_matrix((size, size))
-    relaxed = System(Data(none, q, A.tocsr(), d.b, G.tocsr(), h))
-    found = _by_libraries(relaxed)
+    """A Farkas ray from the elastic program, verified; None if there is none."""
+    d, scale, m = system.scaled, system.scale, len(system.data.h)
+    found = _by_libraries(System(relaxed(d)))
     if found is None or found.status != Status.SOLVED:
         return None
-    nu, lam = found.point.nu, np.maximum(found.point.lam[:m], 0)
-    scale = system.scale
+    x, nu, lam = found.point.x[: system.n], found.point.nu, found.point.lam[:m]
+    lam = np.maximum(lam, 0)  # the ray that is verified is this one
     sure = farkas(d, nu, lam)
-    return Point(found.point.x[:n], nu / scale.A, lam / scale.G) if sure else None
+    nu, lam = nu / scale.A, lam / scale.G
+    if not sure:
+        ray = exact_ray(system.data, nu, lam)  # scaled rows have been rounded
+        if ray is None:
+            return None
+        nu, lam = ray[: system.p], ray[system.p :]
+    return Point(x, nu, lam)

@@ -10,7 +10,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import structural_rank
 from scipy.sparse.linalg import SuperLU, splu
 
-from companion.layers.qp.sparse.data import Data, Scale, largest, rows_of, scaled
+from companion.layers.qp.sparse.data import (
+    Data,
+    Matrix,
+    Scale,
+    largest,
+    rows_of,
+    scaled,
+)
 
 SINGULAR = 1e11  # growth of a solution of the scaled system that counts as singular
 SHIFT = 1e-8  # of the diagonal blocks, (P + SHIFT, −SHIFT), where it is singular
@@ -56,9 +63,7 @@ class System:
 class Factor:
     """A factored KKT matrix; `regular` says whether it needed no shift."""
 
-    def __init__(
-        self, K: sparse.csc_matrix, active: np.ndarray, n: int, scale: Scale
-    ) -> None:
+    def __init__(self, K: Matrix, active: np.ndarray, n: int, scale: Scale) -> None:
         self.K, self.active, self.n, self.cost = K, active, n, scale.cost
         self.sizes = np.concatenate([scale.A, scale.G[active]])
         self.rows = np.concatenate([np.ones(len(scale.A), bool), active])
@@ -118,7 +123,7 @@ class Factor:
         return self._refined(r, SETTLING)
 
 
-def _factored(K: sparse.csc_matrix) -> SuperLU | None:
+def _factored(K: Matrix) -> SuperLU | None:
     """An LU of K, None where K is singular to working precision."""
     if structural_rank(K) < K.shape[0]:
         return None  # SuperLU calls the BLAS with wrong arguments on some of these
@@ -131,7 +136,7 @@ def _factored(K: sparse.csc_matrix) -> SuperLU | None:
     return lu if growth < SINGULAR else None
 
 
-def _balanced(K: sparse.csc_matrix) -> tuple[sparse.csc_matrix, np.ndarray]:
+def _balanced(K: Matrix) -> tuple[Matrix, np.ndarray]:
     """WKW with every row's largest entry about one, and the diagonal of W.
 
     Source: ruiz2001scaling.
