@@ -106,7 +106,10 @@ def _suited(problem: QP, engine: str) -> QP:
         return problem
     check_engine(engine)
     auto = engine == "auto"
-    dense = (auto and sparse.dense_is_better(problem)) or engine not in ("auto", "sparse")
+    dense = (auto and sparse.dense_is_better(problem)) or engine not in (
+        "auto",
+        "sparse",
+    )
     return sparse.densified(problem) if dense else problem
 
 

@@ -128,3 +128,49 @@ class Adjoint(torch.autograd.Function):
         grad_A = -(kept.A.outer(v[:p], u) + kept.A.outer(y[:p], w))
         grad_G = -(kept.G.outer(v[p:], u) + kept.G.outer(y[p:], w))
         return None, grad_P, grad_A, grad_G, w, v
+
+
+class Values(torch.autograd.Function):
+    """The stored values of a sparse CSR tensor, with every order of derivative.
+
+    torch's own `values()` has one: its gradient is a constant to autograd (torch 2.13).
+    """
+
+    @staticmethod
+    def forward(M: Tensor) -> Tensor:
+        """The values, in the order in which they are stored."""
+        return M.values().clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        """Keep the pattern."""
+        del output
+        (M,) = inputs
+        ctx.pattern = M.crow_indices(), M.col_indices(), M.shape
+
+    @staticmethod
+    def backward(ctx: Any, seed: Tensor) -> Tensor:
+        """The gradient, on the same pattern."""
+        return OnPattern.apply(ctx.pattern, seed)
+
+
+class OnPattern(torch.autograd.Function):
+    """(pattern, values) -> the sparse CSR tensor."""
+
+    @staticmethod
+    def forward(pattern: tuple[Any, ...], values: Tensor) -> Tensor:
+        """Put the values in their places, which are known to be right."""
+        starts, columns, shape = pattern
+        return torch.sparse_csr_tensor(
+            starts, columns, values.detach(), shape, check_invariants=False
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is needed."""
+
+    @staticmethod
+    def backward(ctx: Any, seed: Tensor) -> tuple[None, Tensor]:
+        """The values of the seed."""
+        del ctx
+        return None, Values.apply(seed)

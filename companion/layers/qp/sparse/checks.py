@@ -36,7 +36,7 @@ def check_layout(problem: QP) -> None:
         csr = v.layout == torch.sparse_csr
         if name in "PAG" and not csr and v.numel():
             msg = (
-                f"QP.{name}: expected a sparse CSR tensor as other matrices are sparse, "
+                f"QP.{name}: expected a sparse CSR tensor as other matrices are, "
                 f"got layout {v.layout}; use .to_sparse_csr()"
             )
             raise TypeError(msg)
@@ -56,7 +56,9 @@ def check_convex(P: Matrix) -> None:
     eps = float(np.finfo(np.float64).eps)
     skew = largest((P - P.T).tocsr().data)
     if skew > eps**0.5 * size:
-        msg = f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+        msg = (
+            f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+        )
         raise ValueError(msg)
     if _dominant(P):
         return
@@ -77,13 +79,11 @@ def _dominant(P: Matrix) -> bool:
     return bool((2 * diagonal >= sums).all())
 
 
-def _positive(M: sparse.csc_matrix) -> bool:
+def _positive(M: Matrix) -> bool:
     """Whether elimination along the diagonal meets positive pivots only."""
     options = {"SymmetricMode": True}
     try:
-        lu = splu(
-            M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options
-        )
+        lu = splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
     except RuntimeError:
         return False
     along = np.array_equal(lu.perm_r, lu.perm_c)

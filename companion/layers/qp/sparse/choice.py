@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy import sparse
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from companion.layers.qp.sparse.checks import check_layout
-from companion.layers.qp.sparse.data import Matrix, rows_of
+from companion.layers.qp.sparse.data import Matrix, rows_of, stacked
 from companion.layers.qp.sparse.solution import matrix
 from companion.problems import QP
 
@@ -34,27 +33,31 @@ def _dense(v: Tensor) -> Tensor:
 def dense_is_better(problem: QP) -> bool:
     """Whether sparse factors would fill in so much that dense ones are cheaper.
 
-    The envelope of the KKT matrix after reverse Cuthill-McKee bounds the work of a
-    sparse factorisation: small for a band, nearly all of the matrix if there is no
-    structure.
+    The envelope of P + CᵀC bounds the fill of its factor: small for a band, nearly the
+    whole matrix if there is no structure.  Variables are taken as they come, and if
+    that is not good enough, in the order of reverse Cuthill-McKee.
     """
     check_layout(problem)
-    if max(problem.n, problem.p + problem.m) > MOST:
-        return False
-    P, A, G = (matrix(v) for v in (problem.P, problem.A, problem.G))
     n, k = problem.n, problem.p + problem.m
-    dense = n**3 / 3 + n * n * k + k * k * n / 2
-    return ITERATIONS * PENALTY * _envelope_work(P, A, G) > dense
+    if max(n, k) > MOST:
+        return False
+    C = stacked(*(matrix(v) for v in (problem.A, problem.G)))
+    C = stacked(matrix(problem.P), C)
+    bound = (n**3 / 3 + n * n * k + k * k * n / 2) / (ITERATIONS * PENALTY)
+    if _envelope_work(C, np.arange(n)) <= bound:
+        return False
+    order = reverse_cuthill_mckee((C.T @ C).tocsr(), symmetric_mode=True)
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    return _envelope_work(C, place) > bound
 
 
-def _envelope_work(P: Matrix, A: Matrix, G: Matrix) -> float:
-    """Multiplications of a Cholesky factorisation within the envelope."""
-    C = sparse.vstack([A, G], format="csr")
-    K = sparse.bmat([[P, C.T], [C, None]], format="csr")
-    order = reverse_cuthill_mckee(K, symmetric_mode=True)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    rows, columns = place[rows_of(K)], place[K.indices]
-    width = np.zeros(len(order))
-    np.maximum.at(width, rows, rows - columns)
-    return float((width**2).sum() / 2)
+def _envelope_work(C: Matrix, place: np.ndarray) -> float:
+    """Multiplications of a Cholesky factorisation in the envelope of CᵀC."""
+    rows, columns = rows_of(C), place[C.indices]
+    first = np.full(C.shape[0], C.shape[1])
+    np.minimum.at(first, rows, columns)
+    reach = np.arange(C.shape[1])
+    np.minimum.at(reach, columns, first[rows])
+    width = np.arange(C.shape[1]) - reach
+    return float((width.astype(float) ** 2).sum() / 2)

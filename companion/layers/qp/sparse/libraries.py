@@ -13,9 +13,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
-from companion.layers.qp.sparse.data import Data, Point
+from companion.layers.qp.sparse.data import Data, Point, stacked, upper
 from companion.problems import Status
 
 ACCURACY = 1e-9  # asked of a library; coarser, active rows are mistaken
@@ -55,9 +54,9 @@ def _clarabel(library: Any, data: Data, accuracy: float) -> Answer:
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = accuracy
     p, m = len(data.b), len(data.h)
     result = library.DefaultSolver(
-        sparse.triu(data.P, format="csc"),
+        upper(data.P),
         data.q,
-        sparse.vstack([data.A, data.G], format="csc"),
+        stacked(data.A, data.G).tocsc(),
         np.concatenate([data.b, data.h]),
         [library.ZeroConeT(p), library.NonnegativeConeT(m)],
         settings,

@@ -5,12 +5,15 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-envelope.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
 
 from companion.layers.qp.sparse import engine, libraries
-from companion.layers.qp.sparse.adjoint import Kept, Pattern, Solve
+from companion.layers.qp.sparse.adjoint import Kept, Pattern, Solve, Values
 from companion.layers.qp.sparse.checks import check_convex, check_layout
 from companion.layers.qp.sparse.data import Data, Matrix, rows_of
 from companion.problems import QP, QPSolution, SolveError, Status
@@ -30,8 +33,11 @@ def solve(problem: QP, warm_start: QPSolution | None) -> QPSolution:
         value = value + nu @ (kept.A.product(A, x) - b) - lam @ slack
     else:
         slack, value = torch.full_like(lam, torch.nan), x.new_tensor(torch.nan)
-    info = {"engine": "sparse", "library": found.library}
-    info["iterations"] = torch.tensor(found.iterations)
+    info: dict[str, Any] = {
+        "engine": "sparse",
+        "library": found.library,
+        "iterations": torch.tensor(found.iterations),
+    }
     if found.ray is not None:
         info["certificate"] = tuple(map(torch.tensor, found.ray))
     status = torch.tensor(int(found.status))
@@ -50,15 +56,13 @@ def _point(kept: Kept, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """(x, nu, lam): differentiable if solved; else NaN whose gradients are zero."""
     if kept.found.status == Status.SOLVED:
         return Solve.apply(kept, *data)
-    zero = sum((0 * torch.nan_to_num(v)).sum() for v in data)
+    zero = torch.stack([(0 * torch.nan_to_num(v)).sum() for v in data]).sum()
     failed = torch.ones((), dtype=torch.bool)
     sizes = (len(v) for v in kept.found.point)
     return tuple(torch.where(failed, torch.nan, zero.expand(n)) for n in sizes)
 
 
-def _run(
-    problem: QP, warm_start: QPSolution | None
-) -> tuple[Kept, tuple[Tensor, ...]]:
+def _run(problem: QP, warm_start: QPSolution | None) -> tuple[Kept, tuple[Tensor, ...]]:
     """Solve; the result with the patterns, and the values as autograd sees them."""
     check_layout(problem)
     if not libraries.installed():
@@ -74,7 +78,7 @@ def _run(
     found = engine.solve(Data(P, q, A, b, G, h), guess)
     kept = Kept(_pattern(P), _pattern(A), _pattern(G), found)
     data = tuple(
-        v.values() if v.layout == torch.sparse_csr else v.reshape(-1)
+        Values.apply(v) if v.layout == torch.sparse_csr else v.reshape(-1)
         for v in problem.fields
     )
     return kept, data
@@ -82,12 +86,13 @@ def _run(
 
 def matrix(v: Tensor) -> Matrix:
     """A sparse tensor in SciPy's form, on the same memory."""
-    shape = tuple(v.shape)
+    shape = (v.shape[0], v.shape[1])
     if v.layout != torch.sparse_csr:  # it has no rows
-        return sparse.csr_matrix(shape)
+        return sparse.csr_matrix(np.zeros(shape))
     v = v.detach()
-    parts = (v.values(), v.col_indices(), v.crow_indices())
-    return sparse.csr_matrix(tuple(part.numpy() for part in parts), shape=shape)
+    # SuperLU's integers have 32 bits
+    places = (w.numpy().astype(np.int32) for w in (v.col_indices(), v.crow_indices()))
+    return sparse.csr_matrix((v.values().numpy(), *places), shape=shape)
 
 
 def _pattern(M: Matrix) -> Pattern:
