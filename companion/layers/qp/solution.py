@@ -29,8 +29,14 @@ def solve(
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
-    `engine` is "auto", "active_set" (compiled, needs numba) or "interior_point";
-    `info` of the solution says which one was used.  `warm_start` is a solution of a
+    P, A and G may be sparse CSR tensors of a single problem in float64 on the CPU; their
+    gradients are sparse CSR tensors of the same pattern, or flow on to the values that
+    they were built from.
+
+    `engine` is "auto", "active_set" (compiled, needs numba), "interior_point" or
+    "sparse" (needs clarabel, or piqp, which is faster); `info` of the solution says
+    which one was used, and for one sparse problem without a solution the `certificate`
+    (x, nu, lam) that shows it.  `warm_start` is a solution of a
     problem of the same shape, whose active rows the active set tries first.
 
     An instance that is not SOLVED is NaN in every output and contributes a zero

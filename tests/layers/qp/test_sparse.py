@@ -10,6 +10,7 @@ from companion import gradcheck, sampling
 from companion.layers import qp
 from companion.layers.qp.sparse import engine, libraries
 from companion.layers.qp.sparse.adjoint import OnPattern
+from companion.layers.qp.sparse.border import settle
 from companion.layers.qp.sparse.certificate import exact_ray
 from companion.layers.qp.sparse.data import farkas, from_dense, recession
 from companion.layers.qp.sparse.factor import System
@@ -215,12 +216,37 @@ def test_wrong_active_rows_are_corrected():
     assert engine.identify(System(data), wrong, None, 0) is None
 
 
+def dense_data(fields):
+    return from_dense(*(v.to_dense().numpy() for v in as_sparse(*fields).fields))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_border_of_few_active_rows_is_the_factored_system(seed):
+    system = System(dense_data(banded(8, seed)))
+    border = settle(system)
+    whole = system.factor(border.active)
+    rng = np.random.default_rng(seed)
+    rhs = rng.normal(size=system.n), rng.normal(size=system.p + len(system.data.h))
+    for ours, theirs in zip(border.solve(*rhs), whole.solve(*rhs), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+    assert border.active.any()
+
+
+def test_many_or_dependent_active_rows_are_left_to_a_library():
+    cramped = dense_data(banded(40, 0))
+    assert settle(System(cramped)) is not None
+    assert settle(System(cramped._replace(h=0 * cramped.h + 1e-3))) is None
+    doubled = dense_data(sample(2, "licq_failing")[0].fields)
+    assert settle(System(doubled)) is None
+
+
 def test_warm_start_needs_no_library():
-    problem = as_sparse(*banded(10, 0))
+    P, q, A, b, G, h = banded(40, 0)
+    problem = as_sparse(P, q, A, b, G, 0 * h + 1e-3)
     cold = qp.solve(problem, engine="sparse")
+    assert int(cold.info["iterations"]) > 0
     moved = QP(problem.P, problem.q + 1e-6, *problem.fields[2:])
     warm = qp.solve(moved, engine="sparse", warm_start=cold)
-    assert int(cold.info["iterations"]) > 0
     assert int(warm.info["iterations"]) == 0
     torch.testing.assert_close(
         warm.x, qp.solve(moved, engine="sparse").x, atol=1e-9, rtol=0

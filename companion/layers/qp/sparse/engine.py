@@ -16,6 +16,7 @@ import numpy as np
 
 from companion.layers.qp.interior_point import TOLERANCE
 from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.border import WRONG, settle
 from companion.layers.qp.sparse.certificate import exact_ray, relaxed
 from companion.layers.qp.sparse.data import (
     Data,
@@ -30,10 +31,9 @@ from companion.layers.qp.sparse.data import (
 from companion.layers.qp.sparse.factor import Factor, System
 from companion.problems import Status
 
-WRONG = 1e-10  # scaled slack or multiplier below minus this has the wrong sign
 CORRECTIONS = 20  # of the active rows, each one factorisation
+WARM = 5  # of them that a warm start is given before anything else is tried
 EXACT = 1e-12  # KKT residual of a solution that its active rows reproduce
-WARM = 5  # corrections that a warm start is given before the library is called
 
 
 @dataclass(eq=False)
@@ -66,6 +66,12 @@ def solve(data: Data, guess: np.ndarray | None = None) -> Found:
     if guess is not None:
         found = identify(system, guess > 0, None, WARM)
         if found is not None and found.confirmed:
+            return found
+    factor = settle(system)
+    if factor is not None:
+        point = _on(system, factor, None)
+        found = _on_rows(system, point, error(data, point), factor)
+        if found.confirmed:
             return found
     return _by_libraries(system) or _certified(system)
 
@@ -139,10 +145,15 @@ def identify(
             break
     if best is None or not least < TOLERANCE:
         return None
-    rows = active_rows(system.data, system.scale, best)
+    return _on_rows(system, best, least, factor)
+
+
+def _on_rows(system: System, z: Point, residual: float, factor: Factor | None) -> Found:
+    """A solution with the factors on its active rows, made anew if they are others."""
+    rows = active_rows(system.data, system.scale, z)
     if factor is None or not np.array_equal(rows, factor.active):
         factor = system.factor(rows)
-    return Found(best, Status.SOLVED, rows, factor=factor, residual=least)
+    return Found(z, Status.SOLVED, rows, factor=factor, residual=residual)
 
 
 def _on(system: System, factor: Factor, near: Point | None) -> Point:

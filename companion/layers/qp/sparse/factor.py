@@ -5,6 +5,8 @@ Chapter: interior-point.md. Theorems: qp-active-set.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import structural_rank
@@ -57,24 +59,25 @@ class System:
             ),
             shape=(size, size),
         )
-        return Factor(K, active, self.n, self.scale)
+        return Factor(K, active, self.n, self.scale, _factored(K))
 
 
 class Factor:
-    """A factored KKT matrix; `regular` says whether it needed no shift."""
+    """A KKT matrix K with what solves it; without an lu, K is singular and shifted."""
 
-    def __init__(self, K: Matrix, active: np.ndarray, n: int, scale: Scale) -> None:
+    def __init__(
+        self, K: Any, active: np.ndarray, n: int, scale: Scale, lu: Any
+    ) -> None:
         self.K, self.active, self.n, self.cost = K, active, n, scale.cost
         self.sizes = np.concatenate([scale.A, scale.G[active]])
         self.rows = np.concatenate([np.ones(len(scale.A), bool), active])
-        lu = _factored(K)
         self.regular = lu is not None
-        self.weight = np.ones(K.shape[0])
+        self.weight = np.ones(1)
         if lu is None:
             self.K, self.weight = _balanced(K)
             shift = np.where(np.arange(len(self.weight)) < n, SHIFT, -SHIFT)
             lu = splu(sparse.csc_matrix(self.K + sparse.diags(shift)))
-        self.lu: SuperLU = lu
+        self.lu = lu
 
     def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(u, y) with Pu + Cᵀy = r1, Cu = r2 on the active rows; y = 0 elsewhere.
@@ -85,7 +88,7 @@ class Factor:
         r = np.concatenate([r1 / self.cost, r2[self.rows] / self.sizes])
         r = r * self.weight
         z = self._refined(r, REFINEMENTS) if self.regular else self._least_norm(r)
-        z = z * self.weight
+        z *= self.weight
         y = np.zeros(len(self.rows))
         y[self.rows] = z[self.n :] * (self.cost / self.sizes)
         return z[: self.n], y
