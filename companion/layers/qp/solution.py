@@ -29,7 +29,7 @@ def solve(
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
-    P, A and G may be sparse CSR tensors of a single problem in float64 on the CPU; their
+    P, A and G may be sparse CSR tensors of one problem in float64 on the CPU; their
     gradients are sparse CSR tensors of the same pattern, or flow on to the values that
     they were built from.
 
