@@ -61,7 +61,8 @@ class QP:
     def _fill(self, matrix: str, vector: str) -> None:
         given = (getattr(self, matrix) is None, getattr(self, vector) is None)
         if all(given):
-            object.__setattr__(self, matrix, self.P[..., :0, :])
+            # made of q: a sparse P has no views
+            object.__setattr__(self, matrix, self.q[..., None, :][..., :0, :])
             object.__setattr__(self, vector, self.q[..., :0])
         elif any(given):
             missing, present = (matrix, vector) if given[0] else (vector, matrix)

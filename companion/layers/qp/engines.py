@@ -2,7 +2,8 @@
 
 "separable" is for diagonal P, bounds and at most one equality; "active_set" is for
 dense problems with P ≻ 0.  Both are compiled, exact and on the CPU; whatever they
-cannot solve, and everything where numba is not installed, goes to "interior_point".
+cannot solve, and everything where numba is not installed, goes to "interior_point";
+what that cannot decide, and every problem with sparse matrices, to "sparse".
 
 Chapter: interior-point.md. Theorems: qp-active-set.
 """
@@ -14,14 +15,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
-from companion.problems import Certificate
+from companion.layers.qp.sparse import engine as sparse_engine
+from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.data import from_dense
+from companion.problems import Certificate, Status
 
-ENGINES = ("auto", "separable", "active_set", "interior_point")
+ENGINES = ("auto", "separable", "active_set", "interior_point", "sparse")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
 FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
@@ -74,26 +79,42 @@ def compiled() -> Any:
     return engine
 
 
+def check_engine(engine: str) -> None:
+    """Refuse an engine that does not exist."""
+    if engine not in ENGINES:
+        msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
+        raise ValueError(msg)
+
+
+def _fitting(run: Run, data: tuple[Tensor, ...], *, able: bool) -> str:
+    """The fastest engine for a dense batch; `able` says that compiled code runs."""
+    n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
+    run.structure = _structure(data) if able else None
+    if run.structure is not None:
+        return "separable"
+    fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
+    return "active_set" if able and fits else "interior_point"
+
+
 def choose(run: Run, data: tuple[Tensor, ...]) -> str:
     """The engine for a batch, with the structure that it needs noted in the run.
 
     Raises ValueError if the one that is asked for cannot be had.
     """
     engine = run.engine
-    if engine not in ENGINES:
-        msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
-        raise ValueError(msg)
+    check_engine(engine)
     if engine == "interior_point":
+        return engine
+    if engine == "sparse":
+        if not _has_sparse(data):
+            need = "tensors on the CPU and clarabel or piqp installed"
+            msg = f'engine: expected what "sparse" needs, {need}'
+            raise ValueError(msg)
         return engine
     on_cpu = all(v.device.type == "cpu" for v in data)
     able = on_cpu and compiled() is not None
     if engine == "auto":
-        n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
-        run.structure = _structure(data) if able else None
-        if run.structure is not None:
-            return "separable"
-        fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
-        return "active_set" if able and fits else "interior_point"
+        return _fitting(run, data, able=able)
     if not able:
         need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
         msg = f'engine: expected what "{engine}" needs, {need}'
@@ -130,9 +151,9 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if run.smoothing:
         return _smoothed(run, data)
     run.used = choose(run, data)
-    if run.used == "interior_point":
+    if run.used in ("interior_point", "sparse"):
         check_convex(data[0], run)
-        return _interior(data)
+        return _sparse(data) if run.used == "sparse" else _interior(data, run)
     found = _fast(run, data)
     good = found.good
     p = data[3].shape[-1]
@@ -148,11 +169,12 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
-        parts = _interior(full)
+        chosen = run.used
+        parts = _interior(full, run)
         for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
             whole[bad] = part
-        fast = f"{run.used}, " if bool(good.any()) else ""
-        run.used = f"{fast}interior_point"
+        fast = f"{chosen}, " if bool(good.any()) else ""
+        run.used = f"{fast}{run.used}"
     return x, nu, lam, status, active
 
 
@@ -172,12 +194,37 @@ def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
 
 
-def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _interior(data: tuple[Tensor, ...], run: Run) -> tuple[Tensor, ...]:
+    """The interior point; what it cannot decide goes to the sparse engine."""
     size = max(map(len, data))
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
-    return z.x, z.nu, z.lam, status, interior_point.active_rows(full.G, z.lam, slack)
+    active = interior_point.active_rows(full.G, z.lam, slack)
+    found = (z.x, z.nu, z.lam, status, active)
+    run.used = "interior_point"
+    undecided = status >= Status.MAX_ITERATIONS
+    if run.engine == "auto" and bool(undecided.any()) and _has_sparse(data):
+        parts = _sparse(tuple(v[undecided] for v in full))
+        for whole, part in zip(found, parts, strict=True):
+            whole[undecided] = part
+        run.used = "interior_point, sparse"
+    return found
+
+
+def _has_sparse(data: tuple[Tensor, ...]) -> bool:
+    return data[0].device.type == "cpu" and bool(libraries.installed())
+
+
+def _sparse(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The sparse engine, one instance after another, on dense data."""
+    size = max(map(len, data))
+    full = [v.detach().expand(size, *v.shape[1:]).numpy() for v in data]
+    found = [
+        sparse_engine.solve(from_dense(*(v[i] for v in full))) for i in range(size)
+    ]
+    columns = zip(*((*f.point, int(f.status), f.active) for f in found), strict=True)
+    return tuple(torch.from_numpy(np.stack(column)) for column in columns)
 
 
 def check_symmetric(P: Tensor, run: Run, where: Tensor | None = None) -> None:

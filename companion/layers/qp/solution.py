@@ -11,8 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from companion.layers.qp import sparse
 from companion.layers.qp.adjoint import Solve
-from companion.layers.qp.engines import Kink, Run
+from companion.layers.qp.engines import Kink, Run, check_engine
 from companion.layers.qp.kinks import choose
 from companion.layers.qp.kkt import matvec
 from companion.problems import QP, Certificate, QPSolution, SolveError, Status
@@ -36,8 +37,14 @@ def solve(
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
-    `engine` is "auto", "active_set" (compiled, needs numba) or "interior_point";
-    `info` of the solution says which one was used.  `warm_start` is a solution of a
+    P, A and G may be sparse CSR tensors of one problem in float64 on the CPU; their
+    gradients are sparse CSR tensors of the same pattern, or flow on to the values that
+    they were built from.
+
+    `engine` is "auto", "active_set" (compiled, needs numba), "interior_point" or
+    "sparse" (needs clarabel, or piqp, which is faster); `info` of the solution says
+    which one was used, and for one sparse problem without a solution the `certificate`
+    (x, nu, lam) that shows it.  `warm_start` is a solution of a
     problem of the same shape, whose active rows the active set tries first.
 
     `smoothing` = mu > 0 stops on the central path instead, where slack_i lam_i = mu for
@@ -78,6 +85,10 @@ def solve(
     Source: amos2017optnet, §3.
     """
     kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    problem = _suited(problem, engine)
+    if sparse.is_sparse(problem):
+        _dense_only(kink, smoothing)
+        return sparse.solve(problem, warm_start)
     run, data = _prepare(problem, engine, warm_start, smoothing, kink)
     dtype, batch = problem.q.dtype, problem.batch
     x, nu, lam, status, _ = Solve.apply(run, *data)
@@ -138,12 +149,37 @@ def layer(
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
     kink = choose(at_kink, problem, direction, smoothing=smoothing)
+    problem = _suited(problem, engine)
+    if sparse.is_sparse(problem):
+        _dense_only(kink, smoothing)
+        return sparse.layer(problem, on_failure)
     run, data = _prepare(problem, engine, None, smoothing, kink)
     x, _, _, status, _ = Solve.apply(run, *data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
         raise SolveError(status.reshape(batch))
     return x.to(problem.q.dtype).reshape(batch + x.shape[1:])
+
+
+def _dense_only(kink: Kink | None, smoothing: float) -> None:
+    """Refuse for sparse matrices what only dense problems have."""
+    if kink is not None or smoothing:
+        what = "smoothing" if smoothing else "at_kink"
+        msg = f"{what}: expected dense P, A and G, got sparse ones"
+        raise ValueError(msg)
+
+
+def _suited(problem: QP, engine: str) -> QP:
+    """The problem, with dense matrices if it is not for the sparse engine."""
+    if not sparse.is_sparse(problem):
+        return problem
+    check_engine(engine)
+    auto = engine == "auto"
+    dense = (auto and sparse.dense_is_better(problem)) or engine not in (
+        "auto",
+        "sparse",
+    )
+    return sparse.densified(problem) if dense else problem
 
 
 def _prepare(
