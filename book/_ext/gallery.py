@@ -24,6 +24,7 @@ from companion.plots import svg
 from companion.plots.hypotheses import GROUPS, PICTURES
 
 FOLDER = "_build/hypotheses"  # of the pictures, below the root of the book
+GREEK = {"lam": "λ", "kap": "κ", "eps": "ε", "nu": "ν"}
 WIDTH = "307px"  # of a picture of 3.2 inches
 
 logger = logging.getLogger(__name__)
@@ -42,10 +43,19 @@ def dropped(app: Sphinx) -> dict[str, tuple[str, dict[str, Any]]]:
 def said(message: str) -> str:
     """The first line of what the check said, short enough for a card."""
     line = message.strip().split("\n")[0]
+    line = re.sub(r"'(-?\d[^']*)'", r"\1", line)
     line = re.sub(r"\d+\.\d{5,}(e[+-]\d+)?", lambda n: f"{float(n.group()):.4g}", line)
     line = re.sub(r"Matrix\((.*?)\)$", r"\1", line)
     line = re.sub(r"Fraction\((-?\d+), (\d+)\)", r"\1/\2", line)
-    return re.sub(r"-(?=[\d(])", "−", line)
+    return typeset(line)
+
+
+def typeset(words: str) -> str:
+    """Words of the package as the page writes them: minus signs and Greek letters."""
+    words = re.sub(r"(?<![^\s(\[,=|])-(?=\S)|(?<= )-(?= )", "−", words)
+    return re.sub(
+        r"\b(lam|kap|eps|nu)(?=\b|_)", lambda name: GREEK[name.group()], words
+    )
 
 
 class Title(nodes.inline):
@@ -81,11 +91,11 @@ class Gallery(SphinxDirective):
         """Picture, hypothesis, statement, what was kept, and the refutation."""
         card = nodes.container(classes=["hypothesis"])
         card += self.picture(key)
-        change = nodes.inline("", control["changed"])
+        change = nodes.inline("", typeset(control["changed"]))
         card += nodes.paragraph("", "", change, classes=["hypothesis-name"])
         card += _line("in", self.link(label), Title(label=label))
         if control.get("kept"):
-            card += _line("kept:", nodes.Text("; ".join(control["kept"])))
+            card += _line("kept:", nodes.Text(typeset("; ".join(control["kept"]))))
         card += _line("refuted:", nodes.Text(said(control["message"])))
         return card
 

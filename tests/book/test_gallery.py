@@ -116,6 +116,12 @@ def test_mutants_are_not_in_the_gallery(tmp_path: Path) -> None:
         ("slope 0, not -2, along Matrix([[1, 0]])", "slope 0, not −2, along [[1, 0]]"),
         ("falls along [Fraction(-1, 2)]", "falls along [−1/2]"),
         ("one-sided values", "one-sided values"),
+        ("V(h) + V(-h) - 2V(0) ≤ -1/5", "V(h) + V(−h) − 2V(0) ≤ −1/5"),
+        ("a second pair: lam = [-1], nu = []", "a second pair: λ = [−1], ν = []"),
+        (
+            "local minima of values ['-1/4', '1/4']",
+            "local minima of values [−1/4, 1/4]",
+        ),
         ("the error went to 7.042043807666226e+17", "the error went to 7.042e+17"),
     ],
 )
