@@ -48,7 +48,7 @@ class Network:
     def relative_error(self, reach: float) -> float:
         """Largest error on a square, over its half width; that at 0 is forgiven."""
         points = square(61, reach)
-        off = self(points) - self(np.zeros(2)) - largest(points)
+        off = self(points) - self(np.zeros((1, 2))) - largest(points)
         return float(np.abs(off).max() / reach)
 
 

@@ -136,9 +136,9 @@ def rounded(
     above.set(xlabel="x₁", ylabel="x₂")
     above.legend(frameon=False, loc="upper right", fontsize=9)
     below.loglog(counts, errors, "o-", color=BLUE, linewidth=1.8, markersize=7)
-    guide = errors[0] * (np.array(counts) / counts[0]) ** -4.0
+    guide = errors[0] * (np.array(counts) / counts[0]) ** -2.0
     below.loglog(counts, guide, ":", color=GREY, linewidth=1.4)
-    below.annotate("slope −4", (counts[-1], guide[-1]), color=INK, ha="right", va="top")
+    below.annotate("slope −2", (counts[-1], guide[-1]), color=INK, ha="right", va="top")
     below.set(xlabel="walls", ylabel="mean squared error")
     below.set_xticks(counts, [str(k) for k in counts])
     below.minorticks_off()

@@ -24,6 +24,6 @@ def test_relative_error_within_the_nearest_crease_is_at_least_one_sixth(network)
 
 
 def test_network_is_its_formula(network):
-    x = np.array([0.3, -0.2])
-    want = network.w @ np.maximum(network.a @ x + network.b, 0)
-    assert np.isclose(network(x), want + network.v @ x + network.c)
+    x = np.array([[0.3, -0.2]])
+    want = np.maximum(x @ network.a.T + network.b, 0) @ network.w
+    assert np.isclose(network(x), want + x @ network.v + network.c)
