@@ -73,4 +73,5 @@ def train(units: int, seed: int) -> Network:
         (values - targets).square().mean().backward()
         optimizer.step()
         fall.step()
-    return Network(*(t.detach().numpy() for t in (a, b, w, v)), float(c.detach()))
+    arrays = (t.detach().numpy() for t in (a, b, w, v))
+    return Network(*arrays, c=float(c.detach()))

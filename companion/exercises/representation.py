@@ -113,7 +113,7 @@ def _box(answer: Answer) -> str | None:
         return "When a bound moves the free entries follow: P d_x is missing."
     if not _far(got[1], -bounds):
         return "The sign is turned: for P = I a bound receives g itself."
-    return "Not what is left of −g." if _far(got[1], bounds) else None
+    return "Not what is left of g." if _far(got[1], bounds) else None
 
 
 # --------------------------------------------------------------------------- lqr
@@ -155,8 +155,7 @@ def _schur(answer: Answer) -> str | None:
         y = np.linalg.solve(S, -C @ np.linalg.solve(P, g))
         return -np.linalg.solve(P, g + C.T @ y)
 
-    got = answer(P, A, G, s, lam, g)
-    if got is None:
+    if (got := answer(P, A, G, s, lam, g)) is None:
         return NOTHING
     if not _far(got, reduced(s / lam)):
         return None
@@ -244,7 +243,7 @@ EXERCISES = (
         ("threshold", "cost"),
         "return np.diff(np.sort(cost))[0]",
         (
-            ("return cost.max() - cost.min()", "second best"),
+            ("return np.ptp(cost)", "second best"),
             ("return np.diff(np.sort(cost))[0] / 2", "Half of it"),
             ("return abs(cost[1] - cost[0])", "not sorted"),
         ),

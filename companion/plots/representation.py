@@ -78,14 +78,15 @@ def _fading(colour: str, most: float) -> LinearSegmentedColormap:
 
 def zoom(reach: Array, errors: Mapping[str, Array], floor: float) -> Figure:
     """Relative errors over the half width of a shrinking square, and their floor."""
-    figure, axes = _axes(6.0, 3.9)
+    figure, axes = _axes(5.8, 3.8)
+    axes.axhspan(0, floor, color=GREY, alpha=0.22, linewidth=0)
     for k, (name, values) in enumerate(errors.items()):
         style = {"color": COLOURS[k], "linewidth": 2.2, "linestyle": DASHES[k]}
-        axes.loglog(reach, values, label=name, **style)
-    axes.axhline(floor, color=GREY, linewidth=1.2)
-    axes.text(reach.max(), 1.2 * floor, "1/6", color=INK, ha="right", va="bottom")
+        axes.semilogx(reach, values, label=name, **style)
+    axes.annotate("1/6", (reach.min(), floor), color=INK, va="bottom")
     axes.set(xlabel="half width of the square", ylabel="largest error / half width")
-    axes.legend(frameon=False, loc="center left")
+    axes.set_ylim(-0.06, None)
+    axes.legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -138,7 +139,9 @@ def rounded(
     below.loglog(counts, errors, "o-", color=BLUE, linewidth=1.8, markersize=7)
     guide = errors[0] * (np.array(counts) / counts[0]) ** -2.0
     below.loglog(counts, guide, ":", color=GREY, linewidth=1.4)
-    below.annotate("slope −2", (counts[-1], guide[-1]), color=INK, ha="right", va="top")
+    middle = len(counts) // 2
+    place = (counts[middle], 1.25 * guide[middle])
+    below.annotate("slope −2", place, color=INK, ha="left", va="bottom")
     below.set(xlabel="walls", ylabel="mean squared error")
     below.set_xticks(counts, [str(k) for k in counts])
     below.minorticks_off()
@@ -153,8 +156,9 @@ def roughness(shift: Array, paths: Mapping[str, Array], envelope: Array) -> Figu
         style = {"color": COLOURS[k], "linestyle": DASHES[k], "linewidth": 2.4}
         axes.plot(shift, values, label=name, **style)
     axes.plot(shift, envelope, color=INK, linewidth=1.2)
-    place = (shift[-1], envelope[-1])
-    axes.annotate("−√δ", place, color=INK, ha="right", va="bottom", fontsize=12)
+    at = 7 * len(shift) // 10
+    place = (shift[at], 1.04 * envelope[at])
+    axes.annotate("−√δ", place, color=INK, ha="right", va="top", fontsize=12)
     axes.set(
         xlabel="δ, by which the second wall moves back", ylabel="x₂ of the solution"
     )
@@ -168,10 +172,12 @@ def ridge_path(gamma: Array, entries: Array, threshold: float) -> Figure:
     axes.axvspan(0, threshold, color=BLUE, alpha=0.13, linewidth=0)
     for k, values in enumerate(entries.T):
         style = {"color": COLOURS[k], "linestyle": DASHES[k], "linewidth": 2.4}
-        axes.plot(gamma, values, label=f"x{'₁₂₃₄'[k]}", **style)
-    axes.annotate("nothing moves", (threshold / 2, 0.5), color=BLUE, ha="center")
+        axes.plot(gamma, values, **style)
+        name = f" x{'₁₂₃₄'[k]}"
+        axes.annotate(name, (gamma[-1], values[-1]), color=COLOURS[k], va="center")
+    middle = {"ha": "center", "va": "center", "rotation": 90}
+    axes.annotate("nothing moves", (threshold / 2, 0.5), color=BLUE, **middle)
     axes.set(xlabel="γ", ylabel="entries of x", ylim=(-0.04, 1.06))
-    axes.legend(frameon=False, loc="center right")
     return figure
 
 
@@ -187,4 +193,5 @@ def horizon(forward: Mapping[str, Array], backward: Mapping[str, Array]) -> Figu
         axes.legend(frameon=False, fontsize=9)
     panels[0].set_ylabel("forward")
     panels[1].set(xlabel="stage", ylabel="backward")
+    panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
