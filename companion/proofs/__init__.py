@@ -10,9 +10,11 @@ from companion.proofs import (  # their theorems register on import
     denoising,
     duality,
     hard_constraints,
+    interior_point,
     kkt,
     nonsmooth,
     qp,
+    representation,
     sensitivity,
 )
 from companion.proofs.registry import (
@@ -37,9 +39,11 @@ __all__ = [
     "derivation",
     "duality",
     "hard_constraints",
+    "interior_point",
     "kkt",
     "nonsmooth",
     "qp",
+    "representation",
     "sensitivity",
     "verify",
 ]
