@@ -6,18 +6,23 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-envelope, qp-shared-parameters.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from companion.layers.qp.adjoint import Solve
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import matvec
+from companion.layers.qp.routes import differentiate
 from companion.problems import QP, QPSolution, SolveError, Status
 
 
 def solve(
-    problem: QP, *, engine: str = "auto", warm_start: QPSolution | None = None
+    problem: QP,
+    *,
+    engine: str = "auto",
+    warm_start: QPSolution | None = None,
+    route: Any = "active_set",
 ) -> QPSolution:
     """Minimiser, multipliers, slack, optimal value and status of every instance.
 
@@ -31,6 +36,11 @@ def solve(
     `engine` is "auto", "active_set" (compiled, needs numba) or "interior_point";
     `info` of the solution says which one was used.  `warm_start` is a solution of a
     problem of the same shape, whose active rows the active set tries first.
+
+    `route` says how the derivative is formed: a name of `routes.ROUTES`, or settings
+    such as `routes.Perturbed(temperature=0.1)`.  What this docstring promises is
+    "active_set"; the others are for comparison, have errors of their own, and give
+    first derivatives in reverse mode (all but "unrolled", which is plain autograd).
 
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
@@ -49,7 +59,7 @@ def solve(
     """
     run, data = _prepare(problem, engine, warm_start)
     dtype, batch = problem.q.dtype, problem.batch
-    x, nu, lam, status, _ = Solve.apply(run, *data)
+    x, nu, lam, status, info = differentiate(route, run, data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
     P, q, A, b, G, h = data
     x0, nu0, lam0 = (torch.where(solved, v, 0.0) for v in (x, nu, lam))
@@ -72,12 +82,18 @@ def solve(
         slack=shaped(slack),
         value=shaped(value),
         status=status.reshape(batch),
-        info={"engine": run.used, "iterations": run.iterations},
+        info=info,
     )
 
 
-def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Tensor:
-    """The minimiser x alone, shape ``(*batch, n)``.
+def layer(
+    problem: QP,
+    *,
+    on_failure: str = "raise",
+    engine: str = "auto",
+    route: Any = "active_set",
+) -> Tensor:
+    """The minimiser x alone, shape ``(*batch, n)``; `route` as in `solve`.
 
     `on_failure="raise"` raises SolveError naming the instances that did not solve;
     `"nan"` leaves NaN in their rows of x and zero in their gradients.
@@ -86,7 +102,7 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
     run, data = _prepare(problem, engine, None)
-    x, _, _, status, _ = Solve.apply(run, *data)
+    x, _, _, status, _ = differentiate(route, run, data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
         raise SolveError(status.reshape(batch))
