@@ -191,10 +191,9 @@ def test_truncated_routes_refuse_a_point_that_is_not_within_tolerance(route):
 
 
 def test_alternating_refuses_an_adjoint_that_still_moves():
-    problem, known = sample(0)
-    lam = 1e-9 * known.lam  # the solution is within the tolerance from the start
-    small = QP(problem.P, -problem.G.T @ lam, problem.A, 0 * problem.b,
-               problem.G, known.slack)  # fmt: skip
+    problem, _ = sample(0)  # scaled: within the tolerance from the start
+    small = QP(problem.P, 1e-9 * problem.q, problem.A, 1e-9 * problem.b,
+               problem.G, 1e-9 * problem.h)  # fmt: skip
     x = qp.layer(leaves(as_torch(small)), route=routes.Alternating(60, 1e-8))
     with pytest.raises(routes.DerivativeError, match="last of 60 steps to move"):
         x.sum().backward()
