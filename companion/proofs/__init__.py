@@ -13,6 +13,7 @@ from companion.proofs import (  # their theorems register on import
     kkt,
     nonsmooth,
     qp,
+    routes,
     sensitivity,
 )
 from companion.proofs.registry import (
@@ -40,6 +41,7 @@ __all__ = [
     "kkt",
     "nonsmooth",
     "qp",
+    "routes",
     "sensitivity",
     "verify",
 ]

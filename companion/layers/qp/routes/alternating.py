@@ -21,6 +21,8 @@ from companion.layers.qp.routes.route import (
     judge,
 )
 
+TINY = 1e-300  # below which a vector counts as zero
+
 
 @dataclass(frozen=True)
 class Alternating:
@@ -88,16 +90,17 @@ def adjoint(
     A, G, L = data.A, data.G, factor(data, rho)
     held = (z.lam > 0).to(G.dtype)
     sign = 1 - 2 * held
-    wnu, wu = torch.zeros_like(g.nu), torch.zeros_like(g.lam)
-    dx = last = -_against(L, g.x)
+    w = last = Point(-_against(L, g.x), torch.zeros_like(g.nu), torch.zeros_like(g.lam))
     for _ in range(steps):
-        last = dx
-        wnu = wnu + matvec(A, dx) + g.nu
-        wu = held * (wu - rho * g.lam) + rho * sign * matvec(G, dx)
-        dx = -_against(L, g.x + rho * matvec(A.mT, wnu) - matvec(G.mT, wu))
-    update = largest(dx - last) / (1e-300 + largest(dx))
-    dnu, dlam = rho * (wnu + matvec(A, dx)), rho * matvec(G, dx) - wu
-    return Point(dx, dnu, dlam), update
+        last = w
+        nu = w.nu + matvec(A, w.x) + g.nu
+        lam = held * (w.lam - rho * g.lam) + rho * sign * matvec(G, w.x)
+        x = -_against(L, g.x + rho * matvec(A.mT, nu) - matvec(G.mT, lam))
+        w = Point(x, nu, lam)
+    update = largest(*(v - u for v, u in zip(w, last, strict=True)))
+    update = update / largest(*w, g.x, g.nu, g.lam).clamp(min=TINY)
+    dnu = rho * (w.nu + matvec(A, w.x))
+    return Point(w.x, dnu, rho * matvec(G, w.x) - w.lam), update
 
 
 def factor(data: Data, rho: float) -> Tensor:
