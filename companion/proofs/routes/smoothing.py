@@ -151,19 +151,17 @@ def residual(i: Instance, data: dict[str, Matrix], z: Matrix) -> Matrix:
     n, p = i.P.rows, i.A.rows
     x_, nu_, lam_ = z[:n, :], z[n : n + p, :], z[n + p :, :]
     room = data["h"] - data["G"] * x_
-    return Matrix(
-        [
-            *(data["P"] * x_ + data["q"] + data["A"].T * nu_ + data["G"].T * lam_),
-            *(data["A"] * x_ - data["b"]),
-            *(a * c - MU for a, c in zip(lam_, room, strict=True)),
-        ]
-    )
+    force = data["P"] * x_ + data["q"] + data["A"].T * nu_ + data["G"].T * lam_
+    products = [a * c - MU for a, c in zip(lam_, room, strict=True)]
+    gap = data["A"] * x_ - data["b"]
+    return force.col_join(gap).col_join(Matrix(len(products), 1, products))
 
 
 def assert_gradients(i: Instance, g_: Matrix, a: instances.Adjoint) -> None:
     """Each gradient is gᵀ times the implicit derivative of x, entry by entry."""
     step = sp.Symbol("t")
-    unknown = Matrix(sp.symbols(f"z:{i.P.rows + i.A.rows + i.G.rows}"))
+    size = i.P.rows + i.A.rows + i.G.rows
+    unknown = Matrix([sp.Symbol(f"z{k}") for k in range(size)])
     at = dict(zip(unknown, [*i.x, *i.nu, *i.lam], strict=True))
     data = {name: getattr(i, name) for name in FIELDS}
     assert not any(residual(i, data, Matrix([*i.x, *i.nu, *i.lam])))
@@ -172,7 +170,7 @@ def assert_gradients(i: Instance, g_: Matrix, a: instances.Adjoint) -> None:
     for name in FIELDS:
         for j, k, E_ in instances.entries(name, data[name].shape):
             moved = {**data, name: data[name] + step * E_}
-            outer = residual(i, moved, unknown).diff(step).subs(at)
+            outer = residual(i, moved, unknown).jacobian([step]).subs(at)
             speed = -inner.LUsolve(outer)
             slope = (g_.T * speed[: i.P.rows, :])[0]
             assert found[name][j, k] == slope, f"{name}[{j},{k}]"
