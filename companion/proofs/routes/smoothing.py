@@ -160,11 +160,11 @@ def residual(i: Instance, data: dict[str, Matrix], z: Matrix) -> Matrix:
 def assert_gradients(i: Instance, g_: Matrix, a: instances.Adjoint) -> None:
     """Each gradient is gᵀ times the implicit derivative of x, entry by entry."""
     step = sp.Symbol("t")
-    size = i.P.rows + i.A.rows + i.G.rows
-    unknown = Matrix([sp.Symbol(f"z{k}") for k in range(size)])
-    at = dict(zip(unknown, [*i.x, *i.nu, *i.lam], strict=True))
+    values = [*i.x, *i.nu, *i.lam]
+    names = [sp.Symbol(f"z{k}") for k in range(len(values))]
+    unknown, at = Matrix(names), dict(zip(names, values, strict=True))
     data = {name: getattr(i, name) for name in FIELDS}
-    assert not any(residual(i, data, Matrix([*i.x, *i.nu, *i.lam])))
+    assert not any(residual(i, data, Matrix(values)))
     inner = residual(i, data, unknown).jacobian(unknown).subs(at)
     found = instances.gradients(i, a)
     for name in FIELDS:
