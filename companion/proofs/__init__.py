@@ -15,6 +15,7 @@ from companion.proofs import (  # their theorems register on import
     nonsmooth,
     qp,
     representation,
+    routes,
     sensitivity,
 )
 from companion.proofs.registry import (
@@ -44,6 +45,7 @@ __all__ = [
     "nonsmooth",
     "qp",
     "representation",
+    "routes",
     "sensitivity",
     "verify",
 ]

@@ -4,6 +4,7 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-active-set, qp-envelope,
 qp-shared-parameters, qp-parametrisation.
 """
 
+from companion.layers.qp import routes
 from companion.layers.qp.certificates import certifies
 from companion.layers.qp.closest import closest
 from companion.layers.qp.explain import explain
@@ -26,5 +27,6 @@ __all__ = [
     "lpgd",
     "regularity",
     "ridge",
+    "routes",
     "solve",
 ]

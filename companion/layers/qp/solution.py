@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from companion.layers.qp import sparse
-from companion.layers.qp.adjoint import Solve
 from companion.layers.qp.engines import Kink, Run, check_engine
 from companion.layers.qp.kinks import choose
 from companion.layers.qp.kkt import matvec
+from companion.layers.qp.routes import differentiate
 from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
 
-def solve(
+def solve(  # noqa: PLR0913 - choices, each with a default
     problem: QP,
     *,
     engine: str = "auto",
@@ -27,6 +28,7 @@ def solve(
     smoothing: float = 0.0,
     at_kink: str = "inactive",
     direction: QP | None = None,
+    route: Any = "active_set",
 ) -> QPSolution:
     """Minimizer, multipliers, slack, optimal value and status of every instance.
 
@@ -52,6 +54,11 @@ def solve(
     mu Σ log slack_i, and its derivative exists everywhere, kinks included.  `value` is
     then the objective at x.  An instance without a strictly feasible point has no such
     path: MAX_ITERATIONS.
+
+    `route` says how the derivative is formed: a name of `routes.ROUTES`, or settings
+    such as `routes.Perturbed(temperature=0.1)`.  What this docstring promises is
+    "active_set"; the others are for comparison, have errors of their own, and give
+    first derivatives in reverse mode (all but "unrolled", which is plain autograd).
 
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
@@ -91,7 +98,7 @@ def solve(
         return sparse.solve(problem, warm_start)
     run, data = _prepare(problem, engine, warm_start, smoothing, kink)
     dtype, batch = problem.q.dtype, problem.batch
-    x, nu, lam, status, _ = Solve.apply(run, *data)
+    x, nu, lam, status, info = differentiate(route, run, data)
     solved = (status == Status.SOLVED).unsqueeze(-1)
     P, q, A, b, G, h = data
     x0, nu0, lam0 = (torch.where(solved, v, 0.0) for v in (x, nu, lam))
@@ -116,7 +123,7 @@ def solve(
         slack=shaped(slack),
         value=shaped(value),
         status=status.reshape(batch),
-        info={"engine": run.used, "iterations": run.iterations},
+        info=info,
         certificate=_shaped(run.certificate, shaped),
     )
 
@@ -130,7 +137,7 @@ def _shaped(
     return Certificate(*map(shaped, parts))
 
 
-def layer(
+def layer(  # noqa: PLR0913 - the choices of `solve`
     problem: QP,
     *,
     on_failure: str = "raise",
@@ -138,6 +145,7 @@ def layer(
     smoothing: float = 0.0,
     at_kink: str = "inactive",
     direction: QP | None = None,
+    route: Any = "active_set",
 ) -> Tensor:
     """The minimizer x alone, shape ``(*batch, n)``.
 
@@ -154,7 +162,7 @@ def layer(
         _dense_only(kink, smoothing)
         return sparse.layer(problem, on_failure)
     run, data = _prepare(problem, engine, None, smoothing, kink)
-    x, _, _, status, _ = Solve.apply(run, *data)
+    x, _, _, status, _ = differentiate(route, run, data)
     batch = problem.batch
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
         raise SolveError(status.reshape(batch))

@@ -79,7 +79,7 @@ def test_infeasible_problem_has_a_certificate(name):
     assert other.status == 2  # infeasible, says HiGHS
 
 
-# the ray of infeasible_cplex2 holds to 1e-10 only, and only the sparse engine refines it
+# the ray of infeasible_cplex2 holds to 1e-10; the sparse engine alone refines it
 @pytest.mark.parametrize("name", ["infeasible_itest2"])
 def test_dense_matrices_end_the_same(name):
     problem = real.netlib(name)[0].map(lambda v: v.to_dense())
