@@ -7,6 +7,9 @@ is written to be pasted, so it imports what it needs and uses nothing from here.
 Chapter: conformance.md.
 """
 
+# pyright: reportMissingImports=false
+# peers are optional
+
 from __future__ import annotations
 
 import contextlib
@@ -157,7 +160,7 @@ def cvxpylayers(P, q, A, b, G, h):
             rows.append(M @ x == v if equal else M @ x <= v)
             values, fields = [*values, matrix, limit], [*fields, M, v]
     layer = CvxpyLayer(cp.Problem(cp.Minimize(cost), rows), fields, [x])
-    precise = {"eps": 1e-10, "max_iters": 100_000, "mode": "dense"}
+    precise = {"eps": 1e-10, "max_iters": 100_000}
     return {"x": layer(*values, solver_args=precise)[0]}
 
 
@@ -165,8 +168,8 @@ DEFINITE = "it asks for a positive definite P"
 ROOT = "a parametric P enters through its Cholesky factor"
 # adapter, distributions whose versions are recorded, and what it does not claim
 KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
-    "active_set": (active_set, ("companion",), {}),
-    "interior_point": (interior_point, ("companion",), {}),
+    "active_set": (active_set, (), {}),
+    "interior_point": (interior_point, (), {}),
     "qpth": (qpth, ("qpth",), {"semidefinite P": DEFINITE}),
     "proxsuite": (proxsuite, ("proxsuite",), {}),
     "dqp": (dqp, ("libdqp", "qpsolvers", "daqp"), {"semidefinite P": DEFINITE}),
@@ -183,9 +186,7 @@ OURS = ("active_set", "interior_point")
 def layer(name: str) -> Layer:
     """The layer of this name; ModuleNotFoundError if it is not installed."""
     adapter, parts, lacks = KNOWN[name]
-    versions = {
-        part: importlib.metadata.version(part) for part in parts[name in OURS :]
-    }
+    versions = {part: importlib.metadata.version(part) for part in parts}
     first = next(iter(versions.values()), companion.__version__)
     call = partial(answer, adapter)
     return Layer(name, call, first, lacks, inspect.getsource(adapter), versions)
@@ -197,7 +198,7 @@ def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
     What a peer prints or warns of is not shown: the outcome is what counts here.  A
     gradient that autograd does not find is zero.
     """
-    leaves = [torch.from_numpy(np.array(fields[name])) for name in FIELDS]
+    leaves = [torch.from_numpy(np.ascontiguousarray(fields[name])) for name in FIELDS]
     with quiet():
         for leaf in leaves:
             leaf.requires_grad_(seed is not None)
@@ -221,6 +222,11 @@ def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
         status=found.get("status"),
         differentiable=None if verdict is None else verdict.reshape(-1).tolist(),
     )
+
+
+def torch_version() -> str:
+    """The version of torch."""
+    return str(torch.__version__)
 
 
 def array(value: Tensor) -> np.ndarray:

@@ -33,8 +33,8 @@ class Case:
     nu, lam and value.  other: a second x or (nu, lam), where one is not unique.  vjps:
     seeds with the gradients of seedᵀx in the fields in which it has one.  one_sided:
     derivatives of seedᵀx along ±direction of a field.  ray: the Farkas or recession
-    direction that proves the status.  may_refuse: an infeasible problem is so near that a
-    layer may decline instead of solving it.
+    direction that proves the status.  may_refuse: an infeasible problem is so
+    near that a layer may decline instead of solving it.
     """
 
     name: str
@@ -124,7 +124,9 @@ def _field(entry: dict[str, Any]) -> dict[str, str]:
 def written(case: Case) -> dict[str, Any]:
     """The JSON object of a case; what is empty is left out."""
     entry = {key: plain(value) for key, value in vars(case).items()}
-    return {key: value for key, value in entry.items() if value not in (None, [], False)}
+    return {
+        key: value for key, value in entry.items() if value not in (None, [], False)
+    }
 
 
 @cache

@@ -49,13 +49,13 @@ def judged(error: float) -> Verdict:
     return Verdict.INACCURATE if error <= ROUGH else Verdict.WRONG
 
 
-def distance(got: Any, want: Any) -> float:
-    """max|got − want| / max(1, max|want|); infinite where got is not finite."""
+def distance(got: Any, want: Any, scale: float = 1.0) -> float:
+    """max|got − want| / max(scale, max|want|); infinite where got is not finite."""
     got, want = np.asarray(got, float), np.asarray(want, float)
     if got.size != want.size or not np.isfinite(got).all():
         return float("inf")
     gap = np.abs(got.reshape(want.shape) - want).max(initial=0.0)
-    return float(gap / max(1.0, np.abs(want).max(initial=0.0)))
+    return float(gap / max(scale, np.abs(want).max(initial=0.0)))
 
 
 def examine(layer: Layer, case: Case) -> list[Outcome]:
@@ -122,7 +122,7 @@ def shown(values: Any) -> str:
 
 
 def _forward(case: Case, answer: Answer) -> Iterator[Outcome]:
-    """The point, the multipliers if given, and the layer's own verdict if it has one."""
+    """The point, the multipliers if given, and the layer's own verdict if any."""
     assert case.solution is not None
     assert case.flags is not None
     x = answer.x.reshape(-1)
@@ -190,7 +190,7 @@ def _gradients(layer: Layer, case: Case) -> list[Outcome]:
                 want = case.array(field, expected[field])
                 got = answer.grads[field].reshape(want.shape)
                 got = 0.5 * (got + got.T) if field == "P" else got
-                error = distance(got, want) / (size if field in MATRICES else 1.0)
+                error = distance(got, want, size if field in MATRICES else 1.0)
                 note = f"{shown(got)} for {shown(want)}"
                 outcome = Outcome(case.name, check, judged(error), error, note)
             if field not in worst or outcome.error > worst[field].error:

@@ -1,4 +1,4 @@
-"""What the suite asks of a layer, and what it gets back; arrays, so that torch is not needed.
+"""What the suite asks of a layer and what it gets back, in arrays.
 
 Chapter: conformance.md.
 """
