@@ -107,6 +107,8 @@ def dqp(P, q, A, b, G, h):
 
 def moreau(P, q, A, b, G, h):
     """The cone solver's layer: one matrix, equalities first, patterns given as CSR."""
+    import math
+
     import torch
     from moreau import ActiveSetSettings, Cones, Settings
     from moreau.torch import Solver
@@ -116,10 +118,14 @@ def moreau(P, q, A, b, G, h):
     rows = torch.cat([A.expand(*lead, p, n), G.expand(*lead, m, n)], -2)
     lead = torch.broadcast_shapes(b.shape[:-1], h.shape[:-1])
     limits = torch.cat([b.expand(*lead, p), h.expand(*lead, m)], -1)
-    fields = ((P, 3), (q, 2), (rows, 3), (limits, 2))
-    batch = max(v.shape[0] if v.dim() == k else 1 for v, k in fields)
+    lead = torch.broadcast_shapes(
+        P.shape[:-2], q.shape[:-1], rows.shape[:-2], limits.shape[:-1]
+    )
+    q, limits = q.expand(*lead, n), limits.expand(*lead, p + m)
     settings = Settings(
-        device="cpu", batch_size=batch, active_set_settings=ActiveSetSettings()
+        device="cpu",
+        batch_size=math.prod(lead),
+        active_set_settings=ActiveSetSettings(),
     )
     solver = Solver(
         n,

@@ -17,6 +17,10 @@ from companion.conformance.layers import Answer, Layer
 
 TOLERANCE = 1e-7  # relative to the larger of one and the largest entry expected
 ROUGH = 1e-3  # a formula that is wrong errs by more, one solved loosely by less
+BLUNDERS = (  # a layer that stumbles has not said that there is no solution
+    *("TypeError", "ValueError", "IndexError", "KeyError", "AttributeError"),
+    "AssertionError",
+)
 VERDICT_FAMILIES = {"regular": True, "kink": False, "dependent rows": False}
 
 
@@ -95,7 +99,7 @@ def message(error: Exception) -> str:
 def refused(answer: Answer | str) -> str:
     """How the layer declined to answer; nothing if it answered."""
     if isinstance(answer, str):
-        return answer
+        return "" if answer.startswith(BLUNDERS) else answer
     if answer.status is not None:
         return "" if answer.status[0] == "solved" else answer.status[0]
     return "" if np.isfinite(answer.x).all() else "x is not finite"
@@ -105,7 +109,9 @@ def _refusal(layer: Layer, case: Case) -> Outcome:
     """A problem without solution must not be answered with a point."""
     answer = attempt(layer, case, None)
     if isinstance(answer, str):
-        return Outcome(case.name, "status", Verdict.PASS, note=answer)
+        stumbled = answer.startswith(BLUNDERS)
+        verdict = Verdict.RAISED if stumbled else Verdict.PASS
+        return Outcome(case.name, "status", verdict, note=answer)
     seen = refused(answer)
     if not seen:
         seen = "no word of it, x = " + shown(answer.x)

@@ -105,7 +105,7 @@ def reproduction(name: str, source: str, outcome: Outcome) -> str:
         return (
             "from companion.conformance import adapters, cases, properties\n\n"
             f"holds = properties.PROPERTIES[{outcome.check!r}]\n"
-            f"case = cases.cases()[{outcome.case!r}]\n"
+            f"case = cases()[{outcome.case!r}]\n"
             f"print(holds(adapters.layer({name!r}), case))  # 0 if it holds"
         )
     case = cases()[outcome.case]
