@@ -122,6 +122,8 @@ def moreau(P, q, A, b, G, h):
         P.shape[:-2], q.shape[:-1], rows.shape[:-2], limits.shape[:-1]
     )
     q, limits = q.expand(*lead, n), limits.expand(*lead, p + m)
+    if P.dim() != rows.dim():  # both are shared, or neither
+        P, rows = P.expand(*lead, n, n), rows.expand(*lead, p + m, n)
     settings = Settings(
         device="cpu",
         batch_size=math.prod(lead),

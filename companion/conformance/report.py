@@ -169,6 +169,41 @@ def _short(values: Any) -> str:
     return "[" + ", ".join(flat) + "]"
 
 
+ORDER = (Verdict.WRONG, Verdict.SILENT, Verdict.RAISED, Verdict.INACCURATE)
+
+
+def shortfalls(
+    layers: Mapping[str, Any], ours: Mapping[str, list[Outcome]] | None = None
+) -> str:
+    """Markdown: for each layer its failures, worst first, with a reproduction."""
+    parts = []
+    for name, found in (ours or {}).items():
+        failed = "".join(f"- {line(o)}\n" for o in failures(found))
+        parts.append(f"**{name}**: {failed or 'nothing.'}")
+    for name, kept in layers.items():
+        failed = sorted(
+            map(outcome, kept["failures"]), key=lambda o: ORDER.index(o.verdict)
+        )
+        versions = ", ".join(f"{k} {v}" for k, v in kept["versions"].items())
+        parts.append(f"### {name}\n\nRun with {versions}.")
+        for verdict in ORDER:
+            some = [o for o in failed if o.verdict == verdict]
+            if some:
+                shown = reproduction(name, kept["source"], _smallest(some))
+                parts += [_list(verdict, some), f"```python\n{shown}\n```"]
+    return "\n\n".join(parts)
+
+
+def _list(verdict: Verdict, some: list[Outcome]) -> str:
+    items = "\n".join(f"- {line(o).replace(f'{verdict}: ', '')}" for o in some)
+    return f"**{verdict.capitalize()}** ({len(some)})\n\n{items}"
+
+
+def _smallest(some: list[Outcome]) -> Outcome:
+    """The failure whose problem has the fewest variables, a case if there is one."""
+    return min(some, key=lambda o: (o.check in PROPERTIES, cases()[o.case].n))
+
+
 def record(layer: Layer, outcomes: list[Outcome]) -> dict[str, Any]:
     """What is kept of a run: versions, counts, and each failure."""
     return {
