@@ -94,7 +94,8 @@ def aligned(rows: list[list[str]]) -> str:
 
 def line(outcome: Outcome) -> str:
     """One outcome on one line."""
-    error = f", error {outcome.error:.1e}" if outcome.error else ""
+    finite = 0.0 < outcome.error < float("inf")
+    error = f", error {outcome.error:.1e}" if finite else ""
     note = f": {outcome.note}" if outcome.note else ""
     return f"{outcome.case}, {outcome.check}: {outcome.verdict}{error}{note}"
 
@@ -185,7 +186,7 @@ def shortfalls(
             map(outcome, kept["failures"]), key=lambda o: ORDER.index(o.verdict)
         )
         versions = ", ".join(f"{k} {v}" for k, v in kept["versions"].items())
-        parts.append(f"### {name}\n\nRun with {versions}.")
+        parts.append(f"**{name}**, run with {versions}.")
         for verdict in ORDER:
             some = [o for o in failed if o.verdict == verdict]
             if some:
@@ -195,13 +196,18 @@ def shortfalls(
 
 
 def _list(verdict: Verdict, some: list[Outcome]) -> str:
-    items = "\n".join(f"- {line(o).replace(f'{verdict}: ', '')}" for o in some)
-    return f"**{verdict.capitalize()}** ({len(some)})\n\n{items}"
+    items = "\n".join(f"- {line(o)}" for o in some)
+    return f"{verdict.capitalize()}: {len(some)}.\n\n{items}"
 
 
 def _smallest(some: list[Outcome]) -> Outcome:
     """The failure whose problem has the fewest variables, a case if there is one."""
-    return min(some, key=lambda o: (o.check in PROPERTIES, cases()[o.case].n))
+
+    def size(found: Outcome) -> tuple[bool, bool, int]:
+        case = cases()[found.case]
+        return found.check in PROPERTIES, case.solution is None, case.n
+
+    return min(some, key=size)
 
 
 def record(layer: Layer, outcomes: list[Outcome]) -> dict[str, Any]:
