@@ -10,7 +10,7 @@ import torch
 from companion import sampling
 from companion.layers import qp
 from companion.layers.qp import engines
-from companion.problems import QP
+from companion.problems import QP, Status
 from tests.layers.qp.cases import FIELDS, OUTPUTS, SHAPES, as_torch, batch_of, sample
 
 pytestmark = pytest.mark.skipif(
@@ -168,3 +168,23 @@ def test_bounds_that_exclude_each_other_are_infeasible():
 def test_a_problem_without_the_structure_is_refused_by_name():
     with pytest.raises(ValueError, match="a shared diagonal P"):
         qp.solve(as_torch(sample(0)[0]), engine="separable")
+
+
+def test_rounding_does_not_make_a_singular_P_definite():
+    # P = MᵀM of rank two, M = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]: Cholesky succeeds
+    P = torch.tensor([[45.0, 54, 63], [54, 66, 78], [63, 78, 93]]).double()
+    G = torch.tensor([[1.0, 0, 0]]).double()
+    x = torch.ones(3).double()
+    q = (-(P @ x) - G[0]).requires_grad_()
+    sol = qp.solve(QP(P, q, G=G, h=torch.ones(1).double()), engine="active_set")
+    (grad,) = torch.autograd.grad(sol.x[2], q)
+    exact = torch.tensor([0.0, 78, -66]).double() / 54  # [[66, 78], [78, 93]] inverted
+    torch.testing.assert_close(grad, exact, rtol=1e-9, atol=1e-9)
+
+
+def test_more_equalities_than_variables_are_told_infeasible():
+    A = torch.tensor([[1.0, 1], [0, 1], [-1, 1]]).double()
+    b = torch.tensor([1.0, 1, -1]).double()
+    eye, zero = torch.eye(2).double(), torch.zeros(2).double()
+    sol = qp.solve(QP(eye, zero, A, b, -eye, zero), engine="active_set")
+    assert sol.status == Status.PRIMAL_INFEASIBLE

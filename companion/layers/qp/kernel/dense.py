@@ -150,7 +150,8 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
     if not shared:
         R = np.empty((m, m))
     if not keep:
-        F = np.empty((1, min(m, n - p), min(m, n - p)))
+        inside = max(min(m, n - p), 0)
+        F = np.empty((1, inside, inside))
     rhs, none = np.empty(p + m), np.empty(0)
     for i in range(span[0], span[1]):
         own = i if keep and not shared else 0
