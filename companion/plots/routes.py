@@ -41,37 +41,19 @@ def answers(values: Mapping[str, float | None], true: float) -> Figure:
         if value is None:
             axes.text(true, place, "  refused", color=INK, va="center", fontsize=10)
             continue
-        axes.plot([true, value], [place, place], color=COLOURS[route], linewidth=2.5)
-        axes.plot([value], [place], MARKS[route], color=COLOURS[route], markersize=9)
+        colour, mark = (table[route.split(",")[0]] for table in (COLOURS, MARKS))
+        axes.plot([true, value], [place, place], color=colour, linewidth=2.5)
+        axes.plot([value], [place], mark, color=colour, markersize=9)
         axes.annotate(
             f"{value:.4f}", (value, place), xytext=(9, 0), va="center",
-            textcoords="offset points", color=COLOURS[route], fontsize=10,
+            textcoords="offset points", color=colour, fontsize=10,
         )  # fmt: skip
     axes.set_yticks(range(len(values)), [shown(v) for v in list(values)[::-1]])
     axes.set(xlabel="derivative of the loss", ylim=(-0.6, len(values) - 0.4))
-    axes.set_xlim(true - 0.12, 0.12)
+    known = [v for v in values.values() if v is not None]
+    axes.set_xlim(min(known) - 0.12, max(*known, 0) + 0.25)
     axes.spines["left"].set_visible(False)
     axes.tick_params(left=False)
-    return figure
-
-
-def corner(G: Array, h: Array, x: Array, moves: Mapping[str, Array]) -> Figure:
-    """Two walls, the corner where they meet, and where routes say that it goes."""
-    figure, (axes,) = panels(1, 5.6, 3.6)
-    line = np.array([-1.4, 1.4])
-    for row, bound in zip(G, h, strict=True):
-        along = np.array([-row[1], row[0]])
-        foot = row * bound / (row @ row) + along * (along @ (x - row * bound))
-        ends = foot + line[:, None] * along
-        axes.plot(*ends.T, color=GREY, linewidth=2)
-    for (name, move), colour in zip(moves.items(), (BLUE, RED), strict=False):
-        style = {"arrowstyle": "-|>", "color": colour, "mutation_scale": 18}
-        axes.annotate("", x + move, x, arrowprops={**style, "linewidth": 2.4})
-        axes.annotate(
-            name, x + move, xytext=(8, 0), textcoords="offset points", color=colour
-        )
-    axes.plot(*x, "o", color=INK, markersize=8)
-    axes.set(xlabel="x₁", ylabel="x₂", aspect="equal")
     return figure
 
 
@@ -127,6 +109,6 @@ def turning(degrees: Array, gradients: Mapping[str, Array]) -> Figure:
     figure, axes = panels(len(gradients), 7.2, 2.8)
     for place, (name, gradient) in zip(axes, gradients.items(), strict=True):
         place.plot(degrees, gradient, color=GREEN, linewidth=2)
-        place.set(title=name, xlabel="direction of the cost, degrees")
+        place.set(title=name, xlabel="degrees")
     axes[0].set_ylabel("gradient in q₁")
     return figure

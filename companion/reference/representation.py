@@ -31,7 +31,7 @@ def hinge_program(x: float, affine: Array, weights: Array, knots: Array) -> QP:
 
 
 def largest_program(forms: Array) -> QP:
-    """The least ½w² subject to w ≥ u_i - u_1; at its solution u_1 + w = max_i u_i."""
+    """Program of w = max_i u_i - u_1: least ½w² over w ≥ u_i - u_1."""
     others = forms[1:] - forms[0]
     return QP(np.eye(1), np.zeros(1), G=-np.ones((len(others), 1)), h=-others)
 

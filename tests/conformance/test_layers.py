@@ -181,3 +181,27 @@ def test_recorded_results_are_of_this_suite():
             assert found.case in cases()
             assert report.group(found) in report.GROUPS
     assert set(FIELDS) == set("PqAbGh")
+
+
+def test_table_counts_passes_in_scope_and_names_the_rest():
+    seen = [
+        Outcome("wall", "x", Verdict.PASS),
+        Outcome("kink", "x", Verdict.WRONG, 1.0),
+        Outcome("klee-minty-2", "x", Verdict.OUT),
+        Outcome("two-walls", "status", Verdict.SILENT),
+    ]
+    rows = report.table({"one": report.tally(seen), "none": {}})
+    assert rows[1:] == [
+        ["x", "1/2, 1 wrong", "–"],
+        ["infeasible: says so", "0/1, 1 silent", "–"],
+    ]
+    assert report.markdown(rows).splitlines()[1] == "| --- | --- | --- |"
+
+
+def test_shortfalls_list_every_failure_and_the_smallest_program():
+    kept = report.recorded()["layers"]
+    text = report.shortfalls({"qpth": kept["qpth"]})
+    assert text.count("\n- ") == len(kept["qpth"]["failures"])
+    assert text.count("```python") == len(
+        {entry["verdict"] for entry in kept["qpth"]["failures"]}
+    )

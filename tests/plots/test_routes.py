@@ -13,13 +13,6 @@ def test_a_refused_answer_has_no_mark():
     assert axes.get_yticklabels()[0].get_text() == "alternating"
 
 
-def test_walls_pass_through_the_corner():
-    G, h, x = np.array([[1.0, 0], [0.6, 0.8]]), np.array([1.0, 1.0]), np.array([1, 0.5])
-    (axes,) = figures.corner(G, h, x, {"true": np.array([0.1, 0.2])}).axes
-    for line, row in zip(axes.lines, G, strict=False):
-        np.testing.assert_allclose(line.get_xydata() @ row, 1.0)
-
-
 def test_curves_and_points_of_the_trade_stand_where_the_data_are():
     curves = {
         "active_set": (np.array([1e-3]), np.array([1e-15])),

@@ -71,13 +71,15 @@ def symmetric_system_gives_the_transposed_one() -> Iterator[Step]:
         Link(-L_ * R_ * r_, "the second row", rules[:1]),
         Link(L_ * e, "the third row", rules[1:2]),
     )
-    yield from chain(W, w_, *links)
+    *steps, last = chain(W, w_, *links)
+    yield from [*steps, Step(last.lhs, r"D(\lambda)\,e", last.rule)]
     # the transposed system: its middle row, and then its first
-    middle = [G_ * u_, -S_ * e]
-    yield from chain(W, middle, Link(0, "D(s) is invertible", rules[2:3]))
+    middle, name = [G_ * u_, -S_ * e], r"G\,d_x-D(s)\,e"
+    yield from chain(W, middle, Link(0, "D(s) is invertible", rules[2:3]), name=name)
     first = [P_ * u_, T(G_) * L_ * e, T(A_) * v_]
     assert W.equal(first, -g_, *rules)
-    yield Step(W.latex(first), W.latex(-g_), "the first row")
+    name = r"Pd_x+G^{\mathsf T}D(\lambda)\,e+A^{\mathsf T}d_\nu"
+    yield Step(name, W.latex(-g_), "the first row")
 
 
 def data() -> dict[str, Matrix]:

@@ -162,11 +162,9 @@ def bounds_take_what_is_left() -> Iterator[Step]:
     multipliers = -D * S * r
     yield Step(r"d_\lambda", X.latex(multipliers), "so defined")
     start = [P * d, X.T(A) * v, X.T(D * S) * multipliers]
-    links = (
-        Link([P * d, X.T(A) * v, -r], "D² = I, SᵀSr = r", rules[1:]),
-        Link(-g, "the definition of r", rules[:1]),
-    )
-    yield from chain(X, start, *links)
+    name = r"Pd_x+A^{\mathsf T}d_\nu+(DS)^{\mathsf T}d_\lambda"
+    reason = "D² = I, SᵀSr = r, and the definition of r"
+    yield from chain(X, start, Link(-g, reason, rules), name=name)
     # h = D times the bound, so the gradient in the bound is D times that in h
     bound_gradient = -D * multipliers
     name = r"-D\,d_\lambda"

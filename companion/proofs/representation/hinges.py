@@ -40,8 +40,9 @@ pwl_layer = theorem(
     ),
 )
 
+# e is the error z' - k - wᵀt', t' the other point and t the solution
 W = alphabet(
-    latex={"e": "(z'-k-w^{\\mathsf T}t')", "r": "t'"},
+    latex={"r": "t'"},
     e="one one symmetric",
     r="m one",
     t="m one",
@@ -60,8 +61,8 @@ def excess_over_the_hinges() -> Iterator[Step]:
         product(W, Nonnegative(t_, "t ≥ 0"), Nonnegative(r_ - u_, "t' ≥ u")),
     )
     assert list(nonnegative(W, gap, terms, complementary))
-    left = r"\tfrac12\|t'\|^2+\tfrac12(z'-k-w^{\mathsf T}t')^2-\tfrac12\|t\|^2"
-    right = r"\tfrac12\|t'-t\|^2+\tfrac12(z'-k-w^{\mathsf T}t')^2+t^{\mathsf T}(t'-u)"
+    left = r"\tfrac12\|t'\|^2+\tfrac12e^2-\tfrac12\|t\|^2"
+    right = r"\tfrac12\|t'-t\|^2+\tfrac12e^2+t^{\mathsf T}(t'-u)"
     yield Step(left, right, "expansion, with tᵀ(t − u) = 0")
 
 

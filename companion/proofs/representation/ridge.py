@@ -72,19 +72,15 @@ def multipliers_mix() -> Iterator[Step]:
     halfway = r"(1-\gamma\mu)q-\gamma A^{\mathsf T}\nu-\gamma G^{\mathsf T}\lambda"
     yield Step(W.latex(start), halfway, shortest.name)
     assert W.equal(start, mixed, shortest, optimal)
-    yield Step(
-        halfway,
-        r"-A^{\mathsf T}\bigl(\gamma\nu+(1-\gamma\mu)\nu_0\bigr)"
-        r"-G^{\mathsf T}\bigl(\gamma\lambda+(1-\gamma\mu)\lambda_0\bigr)",
-        optimal.name,
-    )
+    mixture = r"-A^{\mathsf T}\hat\nu-G^{\mathsf T}\hat\lambda"
+    yield Step(halfway, mixture, optimal.name)
     slack = T(gamma * lam_ + rest * lamo_) * s_
     zero = (
         W.rule("λᵀ(h − Gx) = 0", T(lam_) * s_, sp.S.Zero),
         W.rule("λ₀ᵀ(h − Gx) = 0", T(lamo_) * s_, sp.S.Zero),
     )
     *_, last = chain(W, slack, Link(0, "both are complementary", zero))
-    name = r"\bigl(\gamma\lambda+(1-\gamma\mu)\lambda_0\bigr)^{\mathsf T}(h-Gx)"
+    name = r"\hat\lambda^{\mathsf T}(h-Gx)"
     yield Step(name, last.rhs, last.rule)
 
 
