@@ -117,7 +117,7 @@ LIMITS: Pictures = {
         runs,
         "Distance to the solution over the steps of a projected gradient method that "
         "are three times too long: it doubles at every step instead of falling.",
-        {"too long": (COUNT, 2.0**COUNT), "short": (COUNT, 0.5**COUNT)},
+        {"short": (COUNT, 0.5**COUNT), "too long": (COUNT, 2.0**COUNT)},
         ("step", "distance"), ("linear", "log"),
     ),
     "perturbation-limit/another_piece": partial(
