@@ -15,6 +15,7 @@ from companion.plots.hypotheses import (
     derivatives,
     existence,
     forms,
+    layers,
     multipliers,
 )
 from companion.plots.hypotheses.canvas import Picture
@@ -23,16 +24,16 @@ GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "convex-function": convexity.FUNCTIONS,
     "convex-set": convexity.SETS,
     "curvature": curvature.CURVATURE,
-    "strictness": multipliers.STRICT,
-    "independence": multipliers.INDEPENDENT,
+    "strictness": {**multipliers.STRICT, **layers.STRICT},
+    "independence": {**multipliers.INDEPENDENT, **layers.INDEPENDENT},
     "invertibility": derivatives.INVERTIBLE,
     "solution": derivatives.SOLVED,
     "feasibility": existence.FEASIBLE,
-    "interior": existence.INTERIOR,
+    "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
     "signs": forms.SIGNS,
-    "limits": derivatives.LIMITS,
-    "form": forms.STRUCTURE,
+    "limits": {**derivatives.LIMITS, **layers.LIMITS},
+    "form": {**forms.STRUCTURE, **layers.STRUCTURE},
 }
 PICTURES: dict[str, Callable[[], Picture]] = {
     key: picture for group in GROUPS.values() for key, picture in group.items()
