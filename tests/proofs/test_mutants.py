@@ -73,7 +73,7 @@ MUTANTS = {
 }
 # the public names of a module, and the modules that have imported them
 USERS = {
-    "adjoint": {"Solve": [f"{LAYER}.solution"]},
+    "adjoint": {"Solve": [f"{LAYER}.routes"]},
     "kkt": {
         "solve_kkt": [
             f"{LAYER}.adjoint",
