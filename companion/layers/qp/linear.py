@@ -12,13 +12,13 @@ Chapter: optnet.md. Theorems: qp-gradients.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from companion.layers.qp.kkt import matvec
-from companion.layers.qp.solution import solve
+from companion.layers.qp.routes import Perturbed
+from companion.layers.qp.solution import layer
 from companion.problems import QP, SolveError, Status
 
 MOST_STEPS = 200
@@ -80,62 +80,16 @@ def lpgd(problem: QP, tau: float) -> Tensor:
     grad_A = (nu'x'ᵀ − nu xᵀ)/tau, grad_G likewise, grad_P = ½(x'x'ᵀ − x xᵀ)/tau.  They
     tend to the derivative for tau ↓ 0 where there is one; at finite tau they are those
     of an envelope of the linearised loss, and not zero at a vertex that tau g leaves.
-    A choice, not a derivative; it is not differentiated again.
+    This is the route "perturbed" at temperature tau.  A choice, not a derivative; it
+    is not differentiated again.
 
-    Raises SolveError if an instance, or its perturbed program, has no solution.
+    Raises SolveError if an instance has no solution, and in the backward pass
+    routes.DerivativeError if its perturbed program has none.
 
     Source: paulus2024lpgd.
     """
     _check_positive("tau", tau)
-    x, _, _ = _Proximal.apply(tau, *problem.fields)
-    return x
-
-
-class _Proximal(torch.autograd.Function):
-    """(tau, P, q, A, b, G, h) -> x, with finite differences of the Lagrangian back."""
-
-    @staticmethod
-    def forward(tau: float, *fields: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004
-        sol = _solved(QP(*fields))
-        return sol.x, sol.nu, sol.lam
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.tau = inputs[0]
-        ctx.save_for_backward(*inputs[1:], *output)
-        ctx.mark_non_differentiable(*output[1:])
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        *fields, x, nu, lam = ctx.saved_tensors
-        P, q, A, b, G, h = fields
-        sol = _solved(QP(P, q + ctx.tau * g, A, b, G, h))
-
-        def change(u: Tensor, v: Tensor, old: Tensor, before: Tensor) -> Tensor:
-            return (_outer(u, v) - _outer(old, before)) / ctx.tau
-
-        found = (
-            0.5 * change(sol.x, sol.x, x, x),
-            (sol.x - x) / ctx.tau,
-            change(sol.nu, sol.x, nu, x),
-            (nu - sol.nu) / ctx.tau,
-            change(sol.lam, sol.x, lam, x),
-            (lam - sol.lam) / ctx.tau,
-        )
-        pairs = zip(found, fields, strict=True)
-        return None, *(v.sum_to_size(field.shape) for v, field in pairs)
-
-
-def _outer(u: Tensor, v: Tensor) -> Tensor:
-    return u.unsqueeze(-1) * v.unsqueeze(-2)
-
-
-def _solved(problem: QP) -> Any:
-    sol = solve(problem)
-    if bool((sol.status != Status.SOLVED).any()):
-        raise SolveError(sol.status)
-    return sol
+    return layer(problem, route=Perturbed(temperature=tau))
 
 
 def _primal(q: Tensor, A: Tensor, nu: Tensor, gamma: float) -> Tensor:

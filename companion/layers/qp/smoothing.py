@@ -4,7 +4,7 @@ P x + q + Aᵀnu + Gᵀlam = 0, Ax = b, slack_i lam_i = mu for every row i: the 
 min ½xᵀPx + qᵀx − mu Σ log(h − Gx)_i over Ax = b.  It has a derivative everywhere, at
 kinks too, whose linear system is that of these equations.
 
-Chapter: interior-point.md. Theorems: qp-optimality, qp-gradients.
+Chapter: optnet.md. Theorems: qp-optimality, qp-gradients.
 Source: tracy2024differentiability, who smooth the derivative alone.
 """
 

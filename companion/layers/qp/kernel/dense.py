@@ -1,6 +1,6 @@
 """One chunk of a batch of dense QPs, solved without the interpreter.
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The minimizer is x_j = clip(-(q_j + a_j ν)/d_j, l_j, u_j), and aᵀx - b is a d
 function of the one multiplier ν, linear between its kinks: Newton's method finds the
 zero in finitely many steps.  Projections onto boxes and simplices are of this kind.
 
-Chapter: interior-point.md. Theorems: qp-active-set, simplex-projection.
+Chapter: optnet.md. Theorems: qp-active-set, simplex-projection.
 Source: held1974validation, for the simplex.
 """
 

@@ -1,6 +1,6 @@
 """Structure that is seen and used: separable problems with at most one equality.
 
-Chapter: interior-point.md. Theorems: qp-active-set, simplex-projection.
+Chapter: optnet.md. Theorems: qp-active-set, simplex-projection.
 """
 
 from __future__ import annotations

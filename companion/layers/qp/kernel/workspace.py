@@ -1,6 +1,6 @@
 """Memory for factors, used again: a fresh page costs as much as filling it twice.
 
-Chapter: interior-point.md.
+Chapter: optnet.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One QP with sparse matrices: values on a pattern are what is differentiated.
 
-Chapter: interior-point.md. Theorems: qp-gradients, qp-active-set.
+Chapter: optnet.md. Theorems: qp-gradients, qp-active-set.
 """
 
 from companion.layers.qp.sparse.checks import is_sparse

@@ -4,7 +4,7 @@ With K the KKT matrix of the equalities alone and V = K⁻¹Gᵀ, the multiplier
 active rows solve (G V) lam = G z − h, z = K⁻¹(−q, b), and a set of rows costs a small
 dense system where a factorisation was needed.
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations

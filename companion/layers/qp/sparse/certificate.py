@@ -1,6 +1,6 @@
 """Proof that no point is feasible where it is only just so: elastic, then exact.
 
-Chapter: interior-point.md.
+Chapter: optnet.md.
 """
 
 from __future__ import annotations

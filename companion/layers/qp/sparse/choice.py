@@ -1,6 +1,6 @@
 """Whether a problem with sparse matrices is better solved by a sparse or dense engine.
 
-Chapter: interior-point.md.
+Chapter: optnet.md.
 """
 
 from __future__ import annotations

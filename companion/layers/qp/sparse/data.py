@@ -1,6 +1,6 @@
 """A single QP with sparse matrices in NumPy and SciPy, and what may be said of a point.
 
-Chapter: interior-point.md. Theorems: qp-optimality.
+Chapter: optnet.md. Theorems: qp-optimality.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ on them gives the exact solution, whose signs confirm the rows or correct them, 
 same factors serve the adjoint.  A status is given for a residual or for a certificate
 that has been computed here, never for a claim.
 
-Chapter: interior-point.md. Theorems: qp-active-set, qp-optimality.
+Chapter: optnet.md. Theorems: qp-active-set, qp-optimality.
 """
 
 from __future__ import annotations

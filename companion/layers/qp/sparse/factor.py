@@ -1,6 +1,6 @@
 """The KKT system on the active rows by one sparse LU, refined, singular or not.
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations

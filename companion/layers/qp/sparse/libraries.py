@@ -1,6 +1,6 @@
 """Forward solves by libraries: PIQP where it is installed, then Clarabel.
 
-Chapter: interior-point.md. Theorems: qp-optimality.
+Chapter: optnet.md. Theorems: qp-optimality.
 Source: goulart2024clarabel.
 """
 
