@@ -30,7 +30,7 @@ class Solve(torch.autograd.Function):
         """Solve; NaN in the instances that have no solution."""
         found = engines.solve(run, data)
         x, nu, lam, status, active = kinks.settle(run, data, found)
-        status, run.certificate = certificates.prove(data, status)
+        status, run.certificate = certificates.prove(data, status, run.rays)
         solved = (status == Status.SOLVED).unsqueeze(-1)
         if not bool(solved.all()):
             x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))

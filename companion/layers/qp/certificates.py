@@ -6,7 +6,7 @@ Source: boyd2004convex, §5.8, for the theorems of the alternative.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,11 +63,12 @@ def _parts(certificate: Certificate) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def prove(
-    data: tuple[Tensor, ...], status: Tensor
+    data: tuple[Tensor, ...], status: Tensor, rays: dict[int, Any]
 ) -> tuple[Tensor, Certificate | None]:
     """Certificates of the instances without a solution; NaN in all the others.
 
-    The status of an instance whose certificate does not hold becomes NUMERICAL_ERROR.
+    `rays` are (d, nu, lam) of instances whose engine has checked its own; the status of
+    any other whose certificate does not hold becomes NUMERICAL_ERROR.
     """
     kinds = (int(Status.PRIMAL_INFEASIBLE), int(Status.DUAL_INFEASIBLE))
     lost = tuple(status == kind for kind in kinds)
@@ -75,7 +76,15 @@ def prove(
         return status, None
     sizes = [data[i].shape[-1] for i in (3, 5, 1)]
     nu, lam, d = (data[1].new_full((len(status), k), torch.nan) for k in sizes)
-    for mask, direct in zip(lost, (_farkas, _recession), strict=True):
+    given = torch.zeros_like(lost[0])
+    given[list(rays)] = True
+    for i, ray in rays.items():
+        if lost[0][i]:
+            nu[i], lam[i] = map(torch.from_numpy, ray[1:])
+        else:
+            d[i] = torch.from_numpy(ray[0])
+    for kind, direct in zip(lost, (_farkas, _recession), strict=True):
+        mask = kind & ~given
         if bool(mask.any()):
             some = tuple(v.expand(len(mask), *v.shape[1:])[mask] for v in data)
             parts = direct(some)
@@ -85,7 +94,8 @@ def prove(
     certificate = Certificate(nu, lam, d)
     proof = certifies(QP(*data), certificate)
     unproved = (lost[0] & ~proof.primal_infeasible) | (lost[1] & ~proof.dual_infeasible)
-    return torch.where(unproved, int(Status.NUMERICAL_ERROR), status), certificate
+    failed = unproved & ~given
+    return torch.where(failed, int(Status.NUMERICAL_ERROR), status), certificate
 
 
 def _farkas(data: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ Chapter: optnet.md. Theorems: qp-active-set.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -61,12 +61,12 @@ class Run:
     iterations: Tensor | None = None
     factors: Any = None
     certificate: Certificate | None = None
+    rays: dict[int, Any] = field(default_factory=dict)
 
     def fresh(self) -> Run:
         """The same request, nothing left yet."""
-        return replace(
-            self, factors=None, iterations=None, used="", structure=None, guess=None
-        )
+        none = dict.fromkeys(("factors", "iterations", "structure", "guess"))
+        return replace(self, **none, used="", rays={})
 
 
 @cache
@@ -153,7 +153,9 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     run.used = choose(run, data)
     if run.used in ("interior_point", "sparse"):
         check_convex(data[0], run)
-        return _sparse(data) if run.used == "sparse" else _interior(data, run)
+        every = torch.arange(max(map(len, data)))
+        engine = _sparse if run.used == "sparse" else _interior
+        return engine(data, run, every)
     found = _fast(run, data)
     good = found.good
     p = data[3].shape[-1]
@@ -170,7 +172,7 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
         chosen = run.used
-        parts = _interior(full, run)
+        parts = _interior(full, run, bad.nonzero()[:, 0])
         for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
             whole[bad] = part
         fast = f"{chosen}, " if bool(good.any()) else ""
@@ -194,7 +196,7 @@ def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
 
 
-def _interior(data: tuple[Tensor, ...], run: Run) -> tuple[Tensor, ...]:
+def _interior(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, ...]:
     """The interior point; what it cannot decide goes to the sparse engine."""
     size = max(map(len, data))
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
@@ -205,7 +207,7 @@ def _interior(data: tuple[Tensor, ...], run: Run) -> tuple[Tensor, ...]:
     run.used = "interior_point"
     undecided = status >= Status.MAX_ITERATIONS
     if run.engine == "auto" and bool(undecided.any()) and _has_sparse(data):
-        parts = _sparse(tuple(v[undecided] for v in full))
+        parts = _sparse(tuple(v[undecided] for v in full), run, where[undecided])
         for whole, part in zip(found, parts, strict=True):
             whole[undecided] = part
         run.used = "interior_point, sparse"
@@ -216,13 +218,20 @@ def _has_sparse(data: tuple[Tensor, ...]) -> bool:
     return data[0].device.type == "cpu" and bool(libraries.installed())
 
 
-def _sparse(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The sparse engine, one instance after another, on dense data."""
+def _sparse(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, ...]:
+    """The sparse engine, one instance after another, on dense data.
+
+    Its rays, checked in rational arithmetic where rounding would hide them, are noted
+    in the run; `where` are the places of the instances in the batch.
+    """
     size = max(map(len, data))
     full = [v.detach().expand(size, *v.shape[1:]).numpy() for v in data]
     found = [
         sparse_engine.solve(from_dense(*(v[i] for v in full))) for i in range(size)
     ]
+    run.rays.update(
+        (int(i), f.ray) for i, f in zip(where, found, strict=True) if f.ray is not None
+    )
     columns = zip(*((*f.point, int(f.status), f.active) for f in found), strict=True)
     return tuple(torch.from_numpy(np.stack(column)) for column in columns)
 

@@ -43,11 +43,10 @@ def solve(  # noqa: PLR0913 - choices, each with a default
     gradients are sparse CSR tensors of the same pattern, or flow on to the values that
     they were built from.
 
-    `engine` is "auto", "active_set" (compiled, needs numba), "interior_point" or
-    "sparse" (needs clarabel, or piqp, which is faster); `info` of the solution says
-    which one was used, and for one sparse problem without a solution the `certificate`
-    (x, nu, lam) that shows it.  `warm_start` is a solution of a
-    problem of the same shape, whose active rows the active set tries first.
+    `engine` is "auto", "separable" or "active_set" (compiled, need numba),
+    "interior_point", or "sparse" (needs clarabel, or piqp, which is faster); `info` of
+    the solution says which one was used.  `warm_start` is a solution of a problem of
+    the same shape, whose active rows the active set tries first.
 
     `smoothing` = mu > 0 stops on the central path instead, where slack_i lam_i = mu for
     every row, and differentiates that point: x minimises the objective minus

@@ -16,7 +16,7 @@ from companion.layers.qp.sparse import engine, libraries
 from companion.layers.qp.sparse.adjoint import Kept, Pattern, Solve, Values
 from companion.layers.qp.sparse.checks import check_convex, check_layout
 from companion.layers.qp.sparse.data import Data, Matrix, rows_of
-from companion.problems import QP, QPSolution, SolveError, Status
+from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
 
 def solve(problem: QP, warm_start: QPSolution | None) -> QPSolution:
@@ -38,10 +38,18 @@ def solve(problem: QP, warm_start: QPSolution | None) -> QPSolution:
         "library": found.library,
         "iterations": torch.tensor(found.iterations),
     }
-    if found.ray is not None:
-        info["certificate"] = tuple(map(torch.tensor, found.ray))
     status = torch.tensor(int(found.status))
-    return QPSolution(x, nu, lam, slack, value, status, info)
+    return QPSolution(x, nu, lam, slack, value, status, info, _certificate(found))
+
+
+def _certificate(found: engine.Found) -> Certificate | None:
+    """The ray, in the part of a certificate that the status asks for."""
+    if found.ray is None:
+        return None
+    d, nu, lam = (torch.tensor(v) for v in found.ray)
+    if found.status == Status.PRIMAL_INFEASIBLE:
+        return Certificate(nu, lam, d * torch.nan)
+    return Certificate(nu * torch.nan, lam * torch.nan, d)
 
 
 def layer(problem: QP, on_failure: str) -> Tensor:
