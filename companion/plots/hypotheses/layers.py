@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from companion.plots.hypotheses.canvas import Picture
-from companion.plots.hypotheses.counts import runs, tiles
-from companion.plots.hypotheses.lines import jump, kink
+from companion.plots.hypotheses.canvas import RED, Mark, Picture
+from companion.plots.hypotheses.counts import bars, runs, tiles
+from companion.plots.hypotheses.lines import jump, kink, objective
 
 Pictures = dict[str, Callable[[], Picture]]
 
@@ -51,6 +51,14 @@ STRICT: Pictures = {
         "the kink at q = 0 and gives −½, however small the temperature.",
         (-1, 0), -0.5, ("q", "x(q)"), ("free", "touches", "central quotient"),
     ),
+    "central-path-accuracy/row_at_rest": partial(
+        runs,
+        "How far the central path is from the solution, over mu. With a row at rest "
+        "the distance falls like the root of mu, above the line of a solution whose "
+        "rows push or have room.",
+        {"mu": (STEPS, STEPS / 2), "row at rest": (STEPS, np.sqrt(STEPS))},
+        ("mu", "distance"), LOG,
+    ),
     "smoothed-adjoint/row_at_rest": partial(
         runs,
         "Error of the smoothed minimizer over mu, both logarithmic. At a row at rest "
@@ -73,6 +81,34 @@ INDEPENDENT: Pictures = {
         "apart, both logarithmic: like a square root, above the line of slope one.",
         {"Lipschitz": (STEPS, STEPS), "coinciding walls": (STEPS, np.sqrt(STEPS))},
         ("data", "solution"), LOG,
+    ),
+}  # fmt: skip
+
+SIGNS: Pictures = {
+    "central-path-gap/both_factors_negative": partial(
+        objective,
+        "Half of x² over x at most one. At x = 3/2 multiplier and slack are both "
+        "negative, their product is ¾, and the allowed point zero is better by 9/8.",
+        lambda x: x**2 / 2, (-0.8, 1.8), [(-0.8, 1)],
+        [Mark(1.5, 1.125, "λ, s < 0", RED, (-9, 6)), Mark(0, 0, "", shift=(7, 9))],
+    ),
+}  # fmt: skip
+
+FEASIBLE: Pictures = {
+    "newton-residual-decrease/outside_the_feasible_set": partial(
+        bars,
+        "Two numbers that agree at feasible points, at a point that is not: the "
+        "curvature along the step is positive, the sum of the products is negative.",
+        {"dxᵀPdx": 88061 / 17298, "dsᵀdλ": -22609 / 17298}, ["dsᵀdλ"],
+    ),
+}  # fmt: skip
+
+CURVATURE: Pictures = {
+    "nonnegative-dual/flat_direction": partial(
+        bars,
+        "The force that is left at the recovered point of a program without curvature "
+        "in x₂: none along x₁, and one half along x₂, which no x can answer.",
+        {"along x₁": 0, "along x₂": 0.5}, ["along x₂"],
     ),
 }  # fmt: skip
 
@@ -113,6 +149,13 @@ STRUCTURE: Pictures = {
 }  # fmt: skip
 
 LIMITS: Pictures = {
+    "dual-active-set/step_too_long": partial(
+        objective,
+        "The dual objective along a multiplier that enters: a parabola whose lowest "
+        "point is at t = 0.8. Three times as far it is higher than at the start.",
+        lambda t: -2 * t + 1.25 * t**2, (0, 2.6), [(0, 0.8)],
+        [Mark(2.4, 2.4, "too long", RED, (-9, 9)), Mark(0, 0, "")], ("t", "f"),
+    ),
     "unrolled-projected/step_too_long": partial(
         runs,
         "Distance to the solution over the steps of a projected gradient method that "
