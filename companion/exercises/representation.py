@@ -1,7 +1,7 @@
 """Exercises of the chapter on what a QP layer can express.
 
 Chapter: representation.md. Theorems: pwl-layer, max-affine-separation,
-exact-regularization, box-qp, lqr-backward, schur-reduction.
+exact-regularization, box-qp, lqr-backward.
 """
 
 from __future__ import annotations
@@ -138,36 +138,6 @@ def _lqr(answer: Answer) -> str | None:
     return "Not d_λ τᵀ + λ d_τᵀ for t = 1, …, T − 1." if _far(got, want) else None
 
 
-# ------------------------------------------------------------------------- schur
-def _schur(answer: Answer) -> str | None:
-    rng = np.random.default_rng(3)
-    root, g = rng.normal(size=(4, 4)), rng.normal(size=4)
-    P, A, G = (
-        root @ root.T + np.eye(4),
-        rng.normal(size=(1, 4)),
-        rng.normal(size=(3, 4)),
-    )
-    s, lam = rng.uniform(0.2, 2, size=(2, 3))
-
-    def reduced(ratio):
-        C = np.vstack([A, G])
-        S = C @ np.linalg.solve(P, C.T) + np.diag([0.0, *ratio])
-        y = np.linalg.solve(S, -C @ np.linalg.solve(P, g))
-        return -np.linalg.solve(P, g + C.T @ y)
-
-    if (got := answer(P, A, G, s, lam, g)) is None:
-        return NOTHING
-    if not _far(got, reduced(s / lam)):
-        return None
-    if not _far(got, reduced(lam / s)):
-        return "The ratio is upside down: a pressed wall has s/λ near zero."
-    if not _far(got, reduced(0 * s)):
-        return "Without s/λ every wall counts as pressed."
-    if not _far(got, -reduced(s / lam)):
-        return "The sign is turned: d_x runs against g."
-    return "Not the d_x of the symmetric system."
-
-
 def _source(function: str, arguments: str, body: str) -> str:
     lines = "\n    ".join(body.splitlines())
     return f"import numpy as np\n\n\ndef {function}({arguments}):\n    {lines}\n"
@@ -199,13 +169,6 @@ FREE = (
     "dx[free] = -np.linalg.solve(P[np.ix_(free, free)], g[free])\n"
 )
 PAIR = "pair = lambda u, v: u[:, :, None] * v[:, None, :]\n"
-REDUCED = (
-    "C = np.vstack([A, G])\n"
-    "E = np.diag(np.concatenate([np.zeros(len(A)), {ratio}]))\n"
-    "S = C @ np.linalg.solve(P, C.T) + E\n"
-    "y = np.linalg.solve(S, -C @ np.linalg.solve(P, g))\n"
-    "return {sign}np.linalg.solve(P, g + C.T @ y)"
-)
 
 EXERCISES = (
     _exercise(
@@ -283,18 +246,5 @@ EXERCISES = (
         ),
         _lqr,
         ("Which equation contains F_t?", "Compare with the gradient in A of a QP."),
-    ),
-    _exercise(
-        "schur",
-        "d_x from the reduced system, at s > 0 and λ > 0 (★★★).",
-        ("adjoint", "P, A, G, s, lam, g"),
-        REDUCED.format(ratio="s / lam", sign="-"),
-        (
-            (REDUCED.format(ratio="lam / s", sign="-"), "upside down"),
-            (REDUCED.format(ratio="0 * s", sign="-"), "counts as pressed"),
-            (REDUCED.format(ratio="s / lam", sign=""), "runs against g"),
-        ),
-        _schur,
-        ("Eliminate d_s first, then d_x.", "Equality rows get a zero in E."),
     ),
 )  # fmt: skip
