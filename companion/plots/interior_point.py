@@ -22,7 +22,9 @@ OCHRE = "#b7791f"  # contrast ≥ 3 on white and on black
 COLOURS = (BLUE, RED, GREEN, OCHRE)
 DASHES = ("-", "--", "-.", ":")
 MARKS = "osd^"
+COUNTS = (5, 10, 20, 40, 80)  # ticks of an axis of counts
 SPAN = 2.2  # half width of the plane that is drawn
+CLOSE = 0.3  # distance from the solution at which numbers would be on top of each other
 
 Array = np.ndarray
 
@@ -46,12 +48,17 @@ def path(problem: QP, central: Array, iterates: Array, given_up: int) -> Figure:
         wall(axes, row, bound, GREY)
     axes.plot(*central.T, color=INK, linewidth=5, alpha=0.35, solid_capstyle="round")
     axes.plot(*iterates.T, "o-", color=BLUE, linewidth=1.4, markersize=6, zorder=4)
-    for k, point in enumerate(iterates[:6]):
-        _label(axes, f"{k}", point, BLUE)
+    near = np.linalg.norm(iterates - iterates[-1], axis=1) < CLOSE
+    for k in np.flatnonzero(~near):
+        if k == given_up:
+            _label(axes, f"{k}, kept", iterates[k], RED, (9, -17))
+        else:
+            _label(axes, f"{k}", iterates[k], BLUE)
     axes.plot(*iterates[given_up], "s", color=RED, markersize=10, zorder=5)
-    _label(axes, "kept", iterates[given_up], RED, (10, -4))
     axes.plot(*iterates[-1], "*", color=GREEN, markersize=16, zorder=5)
     _label(axes, "solution", iterates[-1], GREEN, (2, 12))
+    shown = ", ".join(f"{k}" for k in np.flatnonzero(near)[:2])
+    _label(axes, f"{shown}, …", iterates[-1], BLUE, (-34, -22))
     axes.set(xlim=(-SPAN, SPAN), ylim=(-SPAN, SPAN), aspect="equal")
     axes.set(xlabel="x₁", ylabel="x₂", xticks=[-2, -1, 0, 1, 2])
     return figure
@@ -125,7 +132,7 @@ def accuracy(runs: Mapping[str, tuple[Array, Array]]) -> Figure:
     every = np.concatenate([mu for mu, _ in runs.values()])
     ends = np.array([every.min(), every.max()])
     axes.loglog(ends, ends, color=GREY, linewidth=1.2, linestyle=":")
-    axes.annotate("slope 1", (ends[1], ends[1]), (-4, -14), textcoords="offset points",
+    axes.annotate("slope 1", (ends[0], ends[0]), (-56, 2), textcoords="offset points",
                   color=INK, fontsize=10)  # fmt: skip
     axes.set(xlabel="μ", ylabel="error of dₓ")
     axes.invert_xaxis()
@@ -166,4 +173,6 @@ def cost(
         axes.set_xticks(sizes, [str(v) for v in sizes])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=9)
+    panels[0].set_yticks(COUNTS, [str(v) for v in COUNTS])
+    panels[0].minorticks_off()
     return figure

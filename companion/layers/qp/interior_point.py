@@ -2,7 +2,8 @@
 
 Nothing here is differentiated: the forward pass only has to find the solution.
 
-Chapter: optnet.md. Theorems: qp-optimality, qp-uniqueness.
+Chapter: interior-point.md. Theorems: qp-optimality, central-path-gap,
+newton-residual-decrease.
 Source: mehrotra1992implementation, for the predictor and corrector.
 """
 

@@ -1,6 +1,6 @@
 """One chunk of a batch of dense QPs, solved without the interpreter.
 
-Chapter: optnet.md. Theorems: qp-active-set.
+Chapter: interior-point.md. Theorems: nonnegative-dual, qp-active-set.
 """
 
 from __future__ import annotations
