@@ -51,7 +51,7 @@ def path(problem: QP, central: Array, iterates: Array, given_up: int) -> Figure:
     near = np.linalg.norm(iterates - iterates[-1], axis=1) < CLOSE
     for k in np.flatnonzero(~near):
         if k == given_up:
-            _label(axes, f"{k}, kept", iterates[k], RED, (9, -17))
+            _label(axes, f"{k}, kept", iterates[k], RED, (2, 17))
         else:
             _label(axes, f"{k}", iterates[k], BLUE)
     axes.plot(*iterates[given_up], "s", color=RED, markersize=10, zorder=5)
@@ -90,16 +90,17 @@ def decrease(curves: Mapping[str, Array], stops: int) -> Figure:
 
 def products(values: Mapping[str, Array]) -> Figure:
     """Every product s_i lam_i over the steps, one panel a run, and their mean."""
-    figure, panels = _axes(6.8, 3.6, 1, len(values), sharey=True, squeeze=False)
-    for axes, (name, rows) in zip(panels[0], values.items(), strict=True):
+    count = len(values)
+    figure, panels = _axes(5.6, 2.7 * count, count, 1, sharex=True, squeeze=False)
+    for axes, (name, rows) in zip(panels[:, 0], values.items(), strict=True):
         steps = np.arange(len(rows))
         axes.fill_between(steps, rows.min(1), rows.max(1), color=BLUE, alpha=0.13, lw=0)
         axes.semilogy(steps, rows, "o", color=BLUE, markersize=4)
         axes.semilogy(steps, rows.mean(1), color=RED, linewidth=2)
         axes.set_title(name, fontsize=11)
-        axes.set_xlabel("step")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[0][0].set_ylabel("sᵢλᵢ, and their mean μ (red)")
+        axes.set_ylabel("sᵢλᵢ, and mean (red)")
+    panels[-1, 0].set_xlabel("step")
+    panels[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -109,7 +110,7 @@ def systems(patterns: Mapping[str, tuple[Array, Sequence[int]]]) -> Figure:
     An entry of 1 is data, of 2 changes from step to step; blocks are divided by lines.
     """
     sides = [len(matrix) for matrix, _ in patterns.values()]
-    figure = Figure(figsize=(6.8, 3.0), layout="constrained")
+    figure = Figure(figsize=(5.8, 2.9), layout="constrained")
     panels = figure.subplots(1, len(sides), squeeze=False, width_ratios=sides)[0]
     colours = ListedColormap([(0, 0, 0, 0), BLUE, RED])
     for axes, (name, (matrix, sizes)) in zip(panels, patterns.items(), strict=True):
@@ -119,7 +120,7 @@ def systems(patterns: Mapping[str, tuple[Array, Sequence[int]]]) -> Figure:
             axes.axvline(cut - 0.5, color=GREY, linewidth=0.8)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(GREY)
-        axes.set_title(name, fontsize=10)
+        axes.set_title(name, fontsize=12)
     return figure
 
 
@@ -163,16 +164,17 @@ def cost(
     sizes: Array, counts: Mapping[str, Array], work: Mapping[str, Array]
 ) -> Figure:
     """How often each method turns, and the multiplications that it takes, over n."""
-    figure, panels = _axes(6.8, 3.6, 1, 2)
+    figure, panels = _axes(5.4, 6.0, 2, 1, sharex=True)
     names = ("steps, or changes", "multiplications")
     for axes, curves, name in zip(panels, (counts, work), names, strict=True):
         for k, (label, values) in enumerate(curves.items()):
             style = {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKS[k]}
             axes.loglog(sizes, values, label=label, markersize=6, **style)
-        axes.set(xlabel="n = m", ylabel=name)
+        axes.set_ylabel(name)
         axes.set_xticks(sizes, [str(v) for v in sizes])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=9)
+    panels[1].set_xlabel("n = m")
     panels[0].set_yticks(COUNTS, [str(v) for v in COUNTS])
     panels[0].minorticks_off()
     return figure

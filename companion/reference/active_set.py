@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 
 def reduced(problem: QP) -> tuple[np.ndarray, np.ndarray]:
-    """(R, r) of the program in the multipliers of G; P ≻ 0 and A of full row rank."""
+    """(R, r) of the program in lam; P ≻ 0 and A of full row rank."""
     P, q, A, b, G, h = problem.fields
     C, p = np.vstack([A, G]), len(b)
     S = C @ np.linalg.solve(P, C.T)

@@ -66,7 +66,7 @@ def factor(fixed: Fixed, ratio: np.ndarray) -> Any:
 
 
 def back(fixed: Fixed, factored: Any, r1: np.ndarray, r2: np.ndarray):
-    """(u, y) with Pu + Cᵀy = r1 and Cu − Ey = r2, E the diagonal that was factored."""
+    """(u, y) with Pu + Cᵀy = r1 and Cu − Ey = r2; E was factored with S."""
     y = cho_solve(factored, fixed.H.T @ r1 - r2)
     return cho_solve(fixed.root, r1) - fixed.H @ y, y
 
@@ -114,7 +114,7 @@ def solve(problem: QP, most: int = MOST) -> list[Step]:
 
 
 def adjoint(problem: QP, fixed: Fixed, factored: Any, g: np.ndarray):
-    """(d_x, d_nu, d_lam) of a loss with gradient g in x, from the factor of a step."""
+    """(d_x, d_nu, d_lam) for a gradient g in x, from the factor of a step."""
     dx, dy = back(fixed, factored, -g, np.zeros(len(fixed.C)))
     return dx, dy[: problem.p], dy[problem.p :]
 

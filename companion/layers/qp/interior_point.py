@@ -121,7 +121,7 @@ def error(data: Data, z: Point) -> Tensor:
 
 
 def _iterate(data: Data) -> tuple[Point, Tensor]:
-    """Iterate until every instance has an outcome; return each one's best iterate."""
+    """Iterate until every instance has an outcome; its best iterate, its status."""
     z = best = start(data)
     lowest = error(data, z)
     status = torch.full_like(lowest, Status.MAX_ITERATIONS, dtype=torch.int64)
@@ -135,7 +135,7 @@ def _iterate(data: Data) -> tuple[Point, Tensor]:
         for code, reached in _outcomes(data, z, now):
             status = torch.where(running & reached, int(code), status)
             running = running & ~reached
-        # rounding can end an instance's progress before its target: finish it as it is
+        # rounding can end progress before the target: finish it as it is
         running = running & ~((lowest < NEARLY) & (since >= PATIENCE))
         if not running.any():
             break

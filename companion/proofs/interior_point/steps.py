@@ -80,7 +80,6 @@ newton_residual_decrease = theorem(
         interior_point.direction,
         interior_point.step,
     ),
-    uses=("schur-reduction",),
 )
 
 
