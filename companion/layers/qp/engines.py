@@ -9,7 +9,7 @@ Chapter: interior-point.md. Theorems: qp-active-set.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,23 +27,36 @@ SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
 
 @dataclass(eq=False)
 class Run:
-    """What a call asks of an engine, and what the engine leaves for the adjoint.
+    """What a call asks of an engine, and what the engine leaves behind.
 
     `eps` is the rounding of the caller's dtype, in which P has to be symmetric.
+    `failed` says that an instance has no solution, `complete` that the compiled engine
+    found all; these are facts even where the tensors are mapped or traced.
     """
 
     engine: str
     eps: float
-    keep: bool
     batch: tuple[int, ...]
-    guess: Tensor | None = None
+    keep: bool = False
     used: str = ""
+    failed: bool = False
+    complete: bool = True
+    status: Tensor | None = None
     iterations: Tensor | None = None
-    factors: Any = None
+    factors: tuple[Tensor, ...] = ()
 
-    def fresh(self) -> Run:
-        """The same request, nothing left yet."""
-        return replace(self, factors=None, iterations=None, used="", guess=None)
+    def take(self) -> tuple[Tensor, ...]:
+        """The factors, for autograd to hold: here they would outlive the graph."""
+        factors, self.factors = self.factors, ()
+        return factors
+
+    def map(self, size: int) -> None:
+        """Give what the engine left an axis in front, of what vmap has mapped."""
+        for name in ("status", "iterations"):
+            value = getattr(self, name)
+            if value is not None:
+                inner = (*value.shape[:-1], value.shape[-1] // max(size, 1))
+                setattr(self, name, value.reshape(size, *inner))
 
 
 @cache
@@ -74,34 +87,36 @@ def choose(engine: str, data: tuple[Tensor, ...]) -> str:
     return engine
 
 
-def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """(x, nu, lam, status, active) of every instance; the run is filled in."""
+def solve(
+    run: Run, guess: Tensor | None, data: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """(x, y, status, active) of every instance; the run is filled in."""
     run.used = choose(run.engine, data)
     if run.used == "interior_point":
         check_convex(data[0], run)
-        return _interior(data)
-    found = compiled().solve(data, run.guess, keep=run.keep)
-    good = found.good
-    p = data[3].shape[-1]
-    # copies: forward-mode differentiation refuses outputs that are views
-    x, nu, lam = found.x, found.y[:, :p].clone(), found.y[:, p:].clone()
-    status = torch.zeros_like(found.iterations)
-    active = lam > 0
+        x, y, status, active = _interior(data)
+        run.failed = bool((status != 0).any())
+        return x, y, status, active
+    found = compiled().solve(data, guess, keep=run.keep)
+    x, y, active = found.x, found.y, found.active
+    status = torch.zeros(len(x), dtype=torch.int64)
     run.factors, run.iterations = found.factors, found.iterations
-    if bool((found.skew > SYMMETRIC).any()):
+    run.complete, run.failed = found.complete, False
+    if found.skew > SYMMETRIC:
         check_symmetric(data[0], run)
     if not found.complete:
-        bad = ~good
+        good, bad = found.good, ~found.good
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
         parts = _interior(full)
-        for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
+        for whole, part in zip((x, y, status, active), parts, strict=True):
             whole[bad] = part
         run.used = (
             "active_set, interior_point" if bool(good.any()) else "interior_point"
         )
-    return x, nu, lam, status, active
+        run.failed = bool((status != 0).any())
+    return x, y, status, active
 
 
 def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -109,7 +124,8 @@ def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
-    return z.x, z.nu, z.lam, status, interior_point.active_rows(full.G, z.lam, slack)
+    active = interior_point.active_rows(full.G, z.lam, slack)
+    return z.x, torch.cat([z.nu, z.lam], -1), status, active
 
 
 def check_symmetric(P: Tensor, run: Run, where: Tensor | None = None) -> None:

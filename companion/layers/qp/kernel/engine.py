@@ -6,7 +6,7 @@ Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,65 +75,62 @@ def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) 
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
-    """What the adjoint needs: factors, active rows, and the solution (x, y) itself.
-
-    `good` marks the instances that have them, `complete` says that all do.
-    """
-
-    data: Arrays
-    arrays: Arrays
-    active: Arrays
-    point: Arrays
-    good: Tensor
-    complete: bool
-
-    def gradients(
-        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
-    ) -> tuple[Tensor | None, ...]:
-        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
-
-        After them the gradients of P, A and G that are wanted, one for each instance.
-        """
-        size, n = self.point[0].shape
-        k, p = self.point[1].shape[1], self.arrays[2].shape[2]
-        seeds = (
-            gx.contiguous().numpy(),
-            np.empty((0, k)) if gy is None else gy.contiguous().numpy(),
-        )
-        found = np.empty((size, n)), np.empty((size, k))
-        rows = (n, p, k - p)
-        matrices = tuple(
-            np.empty((size if want else 0, r, n))
-            for want, r in zip(wanted, rows, strict=True)
-        )
-
-        def act(span: tuple[int, int]) -> None:
-            adjoint.adjoint_chunk(
-                span, self.data, self.arrays, self.active, self.point, seeds, found,
-                matrices,
-            )  # fmt: skip
-
-        over_chunks(act, size, 5.0 * n * (n + k))
-        shown = (
-            torch.from_numpy(v) if want else None
-            for v, want in zip(matrices, wanted, strict=True)
-        )
-        return (*map(torch.from_numpy, found), *shown)
-
-
-@dataclass(frozen=True, eq=False)
 class Found:
-    """Solutions of the instances that are `good`; rubbish in the others."""
+    """Solutions of the instances that are `good`; rubbish in the others.
+
+    y = (nu, lam), `active` are the rows with lam > 0, `skew` is the largest asymmetry
+    of a P, and `factors` is what `gradients` wants, its first entry being `good`.
+    """
 
     x: Tensor
     y: Tensor
-    slack: Tensor
+    active: Tensor
     good: Tensor
     complete: bool
-    skew: Tensor
+    skew: float
     iterations: Tensor
-    factors: Factors | None
+    factors: tuple[Tensor, ...]
+
+
+def as_array(v: Tensor) -> np.ndarray:
+    """The numbers of a tensor, as compiled code wants them."""
+    return v.detach().contiguous().numpy()
+
+
+def gradients(
+    data: tuple[Tensor, ...],
+    factors: Sequence[Tensor],
+    point: tuple[Tensor, Tensor],
+    seeds: tuple[Tensor, Tensor | None],
+    wanted: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
+
+    After them the gradients of P, A and G that are wanted, one for each instance.
+    """
+    matrices, (x, y) = tuple(map(as_array, data)), tuple(map(as_array, point))
+    _, L, X, S, F, rows, counts, rough = map(as_array, factors)
+    (size, n), (k, p) = x.shape, (y.shape[1], S.shape[2])
+    gx, gy = seeds
+    g = as_array(gx), np.empty((0, k)) if gy is None else as_array(gy)
+    found = np.empty((size, n)), np.empty((size, k))
+    filled = tuple(
+        np.empty((size if want else 0, r, n))
+        for want, r in zip(wanted, (n, p, k - p), strict=True)
+    )
+
+    def act(span: tuple[int, int]) -> None:
+        adjoint.adjoint_chunk(
+            span, matrices, (L, X, S, F, rows), (counts, rough), (x, y), g, found,
+            filled,
+        )  # fmt: skip
+
+    over_chunks(act, size, 5.0 * n * (n + k))
+    shown = (
+        torch.from_numpy(v) if want else None
+        for v, want in zip(filled, wanted, strict=True)
+    )
+    return (*map(torch.from_numpy, found), *shown)
 
 
 def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
@@ -141,7 +138,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
 
     `guess` are multipliers of G to start from; `keep` keeps factors for the adjoint.
     """
-    arrays = tuple(v.detach().contiguous().numpy() for v in data)
+    arrays = tuple(map(as_array, data))
     P, q, A, b, G, h = arrays
     size = max(map(len, arrays))
     n, p, m = q.shape[1], b.shape[1], h.shape[1]
@@ -159,7 +156,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         np.zeros(size, np.bool_), np.zeros(size),
     )  # fmt: skip
     calls, constants = _calls(), (LETTERS, NUMBERS)
-    start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
+    start = np.empty((0, m)) if guess is None else as_array(guess)
     if shared:
         L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
         L[:], X[:p], X[p:] = P[0], A[0], G[0]
@@ -175,15 +172,18 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
 
         work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
         over_chunks(act, size, work)
-    x, y, slack, counts, iterations, outcomes, rough, skew = found
-    x, y, slack, good, skew, iterations = map(
-        torch.from_numpy, (x, y, slack, outcomes == 0, skew, iterations)
-    )
-    kept, complete = None, bool(good.all())
+    x, y, _, counts, iterations, outcomes, rough, skew = found
+    good = outcomes == 0
+    complete = bool(good.all())
+    kept: Arrays = ()
     if keep:
         L, X, S, _, F, rows = factors
-        counts[outcomes != 0] = 0
-        kept = Factors(
-            (P, A, G), (L, X, S, F, rows), (counts, rough), found[:2], good, complete
-        )
-    return Found(x, y, slack, good, complete, skew, iterations, kept)
+        counts[~good] = 0
+        kept = (good, L, X, S, F, rows, counts, rough)
+    return Found(
+        *map(torch.from_numpy, (x, y, y[:, p:] > 0, good)),
+        complete,
+        float(skew.max(initial=0.0)),
+        torch.from_numpy(iterations),
+        tuple(map(torch.from_numpy, kept)),
+    )
