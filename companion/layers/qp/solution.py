@@ -51,6 +51,9 @@ def solve(
 
     Source: amos2017optnet, §3.
     """
+    if torch.compiler.is_compiling():  # a graph break: the engines cannot be traced
+        eager = torch.compiler.disable(solve)
+        return eager(problem, engine=engine, warm_start=warm_start)
     run, data = _prepare(problem, engine)
     guess = None if warm_start is None else _guess(problem, warm_start)
     x, y, status, _ = adjoint.solution(run, guess, data)
@@ -114,6 +117,9 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
+    if torch.compiler.is_compiling():
+        eager = torch.compiler.disable(layer)
+        return eager(problem, on_failure=on_failure, engine=engine)
     run, data = _prepare(problem, engine)
     x, *_ = adjoint.solution(run, None, data)
     batch = problem.batch

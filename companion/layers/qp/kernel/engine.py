@@ -6,9 +6,9 @@ Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -30,7 +30,15 @@ Arrays = tuple[np.ndarray, ...]
 
 @cache
 def _pool() -> ThreadPoolExecutor:
+    # a fork has no threads but its own: it starts a pool anew, or would wait for ever
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget)
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="companion")
+
+
+def _forget() -> None:
+    _pool.cache_clear()
+    _one_thread_each.cache_clear()
 
 
 @cache
@@ -50,16 +58,35 @@ def _calls() -> tuple[int, int, int]:
     return routines()
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = [library.get_num_threads() for library in _blas()]
-    for library in _blas():
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, count in zip(_blas(), before, strict=True):
-            library.set_num_threads(count)
+class _OneThreadEach:
+    """While any caller is inside, SciPy's BLAS runs every call on one thread.
+
+    Callers may overlap: the first one in looks up the counts, the last one out restores
+    them.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.before = threading.Lock(), 0, list[int]()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.before = [library.get_num_threads() for library in _blas()]
+                for library in _blas():
+                    library.set_num_threads(1)
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                for library, count in zip(_blas(), self.before, strict=True):
+                    library.set_num_threads(count)
+
+
+@cache
+def _one_thread_each() -> _OneThreadEach:
+    return _OneThreadEach()
 
 
 def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) -> None:
