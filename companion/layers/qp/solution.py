@@ -52,7 +52,7 @@ def solve(
     Source: amos2017optnet, §3.
     """
     if torch.compiler.is_compiling():  # a graph break: the engines cannot be traced
-        eager = torch.compiler.disable(solve)
+        eager: Any = torch.compiler.disable(solve)
         return eager(problem, engine=engine, warm_start=warm_start)
     run, data = _prepare(problem, engine)
     guess = None if warm_start is None else _guess(problem, warm_start)
@@ -118,7 +118,7 @@ def layer(problem: QP, *, on_failure: str = "raise", engine: str = "auto") -> Te
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
     if torch.compiler.is_compiling():
-        eager = torch.compiler.disable(layer)
+        eager: Any = torch.compiler.disable(layer)
         return eager(problem, on_failure=on_failure, engine=engine)
     run, data = _prepare(problem, engine)
     x, *_ = adjoint.solution(run, None, data)

@@ -19,15 +19,6 @@ from companion.layers.qp import engines
 from companion.problems import QP
 from tests.layers.qp.cases import OUTPUTS, as_torch, batch_of, sample
 
-ENGINES = ["active_set", "interior_point"]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    if request.param == "active_set" and engines.compiled() is None:
-        pytest.skip("the compiled engine needs numba")
-    return request.param
-
 
 def batch(size: int = 3, shape=(4, 1, 5)) -> QP:
     return batch_of(*(sample(seed, shape=shape)[0] for seed in range(size)))
@@ -112,7 +103,6 @@ def test_memory(shared):
     assert kept[0] <= 8 * (20 * per_instance + data + factors + 64)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_checkpoint(engine):
     want, *grads = gradients(batch(), engine)
     fields = [v.requires_grad_() for v in batch().fields]
