@@ -54,9 +54,7 @@ class QP:
 
     def _check(self) -> tuple[int, ...]:
         """Look at every field in turn; the batch shape, or an error that names one."""
-        check_shape("QP.q", self.q, (("n", None),))
-        n = self.q.shape[-1]
-        check_shape("QP.P", self.P, (("n", n), ("n", n)))
+        n = self._check_objective()
         for name, value in zip("qAbGh", self.fields[1:], strict=True):
             check_array(f"QP.{name}", value)
             check_alike(f"QP.{name}", value, "QP.P", self.P)
@@ -71,9 +69,17 @@ class QP:
             ]
         )
 
+    def _check_objective(self) -> int:
+        """Look at P and q; the number of variables."""
+        check_shape("QP.q", self.q, (("n", None),))
+        n = self.q.shape[-1]
+        check_shape("QP.P", self.P, (("n", n), ("n", n)))
+        return n
+
     def _fill(self, matrix: str, vector: str) -> None:
         given = (getattr(self, matrix) is None, getattr(self, vector) is None)
         if all(given):
+            self._check_objective()
             object.__setattr__(self, matrix, self.P[..., :0, :])
             object.__setattr__(self, vector, self.q[..., :0])
         elif any(given):
