@@ -66,6 +66,9 @@ def test_wheel_has_the_package_its_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"companion"}
     assert "companion/py.typed" in names
+    folder = "companion/conformance"
+    data = {"schema.json", "cases/regular.json", "recorded/peers.json"}
+    assert {f"{folder}/{file}" for file in data} <= set(names)
 
 
 @pytest.mark.slow

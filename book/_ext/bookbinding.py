@@ -12,6 +12,7 @@ PARTS = (
     "uses",
     "theorem_graph",
     "ledger",
+    "gallery",
     "derivations",
     "answers",
     "chapters",

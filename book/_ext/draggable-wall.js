@@ -125,6 +125,11 @@
     });
     const at = () => (state.sol ? state.sol.x : [NaN, NaN]);
     const from = (centre, step) => [centre[0] + step[0], centre[1] + step[1]];
+    /* A force at the solution; outside the board where there is none to be drawn. */
+    const arrow = (force, strokeColor) => curve(() => {
+      const step = state.sol ? force(state.sol) : [0, 0];
+      return Math.hypot(...step) > 1e-6 ? [at(), from(at(), step)] : [[99, 99], [99, 98]];
+    }, { strokeColor, strokeWidth: 3, lastArrow: { type: 1, size: 5 } });
     const closed = (points) => (points.length ? [...points, points[0]] : [[NaN, NaN]]);
 
     curve(() => closed(region(problem)),
@@ -142,20 +147,19 @@
         });
       }, { strokeColor: GREY, strokeWidth: 1, dash: 2 });
     }
-    curve(() => round((v) => from(at(), times(state.sol ? state.sol.jacobian
-      : [[NaN, NaN], [NaN, NaN]], [0.6 * v[0], 0.6 * v[1]]))),
-    { strokeColor: BLUE, strokeWidth: 2, fillColor: BLUE, fillOpacity: 0.2 });
     problem.G.forEach((g, i) => {
       const along = [-g[1], g[0]];
       curve(() => [-9, 9].map((t) =>
         from([problem.h[i] * g[0], problem.h[i] * g[1]], [t * along[0], t * along[1]])),
       { strokeColor: RED, strokeWidth: 2.5 });
-      curve(() => [at(), from(at(), [0, 1].map((j) =>
-        (state.sol && state.sol.lam[i] > 1e-6 ? -state.sol.lam[i] * g[j] : NaN)))],
-      { strokeColor: RED, strokeWidth: 3, lastArrow: { type: 1, size: 5 } });
     });
-    curve(() => [at(), from(at(), times(P, [0, 1].map((j) => problem.target[j] - at()[j])))],
-      { strokeColor: BLUE, strokeWidth: 3, lastArrow: { type: 1, size: 5 } });
+    curve(() => round((v) => from(at(), times(state.sol ? state.sol.jacobian
+      : [[NaN, NaN], [NaN, NaN]], [0.6 * v[0], 0.6 * v[1]]))),
+    { strokeColor: BLUE, strokeWidth: 4, fillColor: BLUE, fillOpacity: 0.2 });
+    problem.G.forEach((g, i) => {
+      arrow((sol) => [0, 1].map((j) => -sol.lam[i] * g[j]), RED);
+    });
+    arrow((sol) => times(P, [0, 1].map((j) => problem.target[j] - sol.x[j])), BLUE);
 
     const label = { color: GREY, fontSize: 15, offset: [10, 12] };
     const target = board.create("point", problem.target,

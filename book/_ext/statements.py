@@ -29,13 +29,14 @@ def badge(record: dict[str, Any], ledger: str, leans: str = "") -> str:
     `ledger` is the address of its row, `leans` what it rests on that is only cited.
     """
     cited = not record["checks"]
+    levels = ' ·</span> <span class="level">'.join(map(escape, record["levels"]))
     return (
         f'<p class="evidence-badge" data-level="{"cited" if cited else "checked"}">'
-        f"{escape(', '.join(record['levels']))}: "
+        f'<span class="level">{levels};</span> <span class="counts">'
         f"{count(len(record['checks']), 'check')}, "
-        f"{count(len(record['controls']), 'refuted control')} "
+        f"{count(len(record['controls']), 'refuted control')}; "
         f'<a href="{escape(ledger)}">evidence<span class="visually-hidden"> for '
-        f"{escape(record['label'])}</span></a>{leans}</p>"
+        f"{escape(record['label'])}</span></a></span>{leans}</p>"
     )
 
 

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 WIDTH, MARGIN, GAP = 760, 6, 12
 COLUMNS, BOX, ROW, HEAD = 4, 40, 62, 30
-SIGNS = 25  # letters of a title on a line of its box
+SIGNS = 22  # letters of a title on a line of its box
 SCRIPT = "theorem-graph.js"
 MARKS = (  # the strongest level of a record, its mark and its class
     ("symbolic, any size", "∀", "any-size"),
@@ -137,7 +137,7 @@ def _box(page: Page, label: str, x: float, y: float, wide: float) -> str:
     entry = page.entries[label]
     level, sign, kind = mark(page.records.get(label, {}))
     leans = " leans" if page.cited_below(label) else ""
-    lines = textwrap.wrap(entry.title, SIGNS)[:2]
+    lines = textwrap.wrap(entry.title, SIGNS, max_lines=2, placeholder=" …")
     top = y + BOX / 2 + 4 - 7 * (len(lines) - 1)
     text = "".join(
         f'<tspan x="{x + 26:.0f}" y="{top + 14 * k:.0f}">{escape(line)}</tspan>'

@@ -135,7 +135,7 @@ def differences(length: int) -> Float[Tensor, "rows length"]:
 def dual(y: Tensor, D: Tensor, strength: Tensor) -> QP:
     """The dual of min ½‖y − z‖² + strength·‖Dz‖₁ as a QP in w.
 
-    Minimise ½‖Dᵀw‖² − wᵀDy subject to |w_i| ≤ strength (theorem tv-dual); the 2k rows
+    Minimize ½‖Dᵀw‖² − wᵀDy subject to |w_i| ≤ strength (theorem tv-dual); the 2k rows
     are w ≤ strength, then −w ≤ strength.  Leading axes of y are a batch.
     """
     eye = torch.eye(D.shape[-2], dtype=D.dtype, device=D.device)
@@ -229,12 +229,12 @@ def train(
     rng: np.random.Generator,
     schedule: Schedule = Schedule(),
 ) -> History:
-    """Minimise the mean squared error by Adam over the parameters that ask for it.
+    """Minimize the mean squared error by Adam over the parameters that ask for it.
 
     Changes `model`; reproducible for a given rng.
     """
     free = [v for v in model.parameters() if v.requires_grad]
-    optimiser = torch.optim.Adam(free, lr=schedule.rate)
+    optimizer = torch.optim.Adam(free, lr=schedule.rate)
     start = mean_squared_error(model, training), mean_squared_error(model, validation)
     records = [_record(model, *start)]
     for _ in range(schedule.epochs):
@@ -242,9 +242,9 @@ def train(
         for rows in order.split(schedule.batch):
             batch = training[rows]
             loss = (model(batch.noisy) - batch.clean).square().mean()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total += len(rows) * float(loss.detach())
         held_out = mean_squared_error(model, validation)
         records.append(_record(model, total / len(training), held_out))

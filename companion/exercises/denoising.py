@@ -191,7 +191,7 @@ def _dual(answer: Answer) -> str | None:
     if _far(P, D @ D.T):
         return "P is DDᵀ, one row and column for each multiplier."
     if _far(q, -D @ y):
-        return "The linear term is -Dy: the dual is minimised here."
+        return "The linear term is -Dy: the dual is minimized here."
     if _far(G, np.vstack([eye, -eye])) or _far(h, np.full(8, strength)):
         return "Both w ≤ strength and -w ≤ strength have to stand in G and h."
     return None

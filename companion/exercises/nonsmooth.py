@@ -72,7 +72,7 @@ def _diagnose_speed(P, g, e, answer: Answer) -> str | None:
         return "The row is held although the solution wants to leave it."
     if not _far(got, free - g * (g @ free) / (g @ g)):
         return "The correction runs along g; the curvature bends it to P⁻¹g."
-    return "Not the minimiser of ½dᵀPd + eᵀd over g d ≤ 0."
+    return "Not the minimizer of ½dᵀPd + eᵀd over g d ≤ 0."
 
 
 # ----------------------------------------------------------------------- squares
@@ -234,7 +234,7 @@ EXERCISES = (
         ),
         _jacobian,
         ("A basis of null(C) comes from the singular value decomposition.",
-         "Write d = Fy and minimise over y."),
+         "Write d = Fy and minimize over y."),
     ),
     _exercise(
         "central",

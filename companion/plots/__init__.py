@@ -49,15 +49,20 @@ def show(figure: Figure, *, alt: str, caption: str, label: str) -> Emitted:
             msg = f"{name}: expected a text, got {value!r}"
             raise ValueError(msg)
     _ink(figure)
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    source = base64.b64encode(stream.getvalue()).decode()
+    source = base64.b64encode(svg(figure)).decode()
     return Emitted(
         f'<figure id="{escape(label)}" class="companion-figure">'
         f'<img src="data:image/svg+xml;base64,{source}" alt="{escape(alt)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as a file, the same bytes every time."""
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    return stream.getvalue()
 
 
 def html(figure: Any, label: str) -> Emitted:

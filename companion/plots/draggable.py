@@ -28,7 +28,7 @@ def wall(  # noqa: PLR0913 - a problem and the texts that every figure has
     caption: str,
     label: str,
 ) -> Emitted:
-    """Minimise ½(x - target)ᵀP(x - target) over Gx ≤ h in the plane, by dragging.
+    """Minimize ½(x - target)ᵀP(x - target) over Gx ≤ h in the plane, by dragging.
 
     Rows of G are brought to norm one, so that h is a distance from the origin.
 

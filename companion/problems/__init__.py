@@ -7,11 +7,12 @@ Chapter: optnet.md.
 """
 
 from companion.problems.conic import ConeProgram, Cones, ConeSolution
-from companion.problems.outcomes import Regularity, SolveError, Status
-from companion.problems.quadratic import QP, QPSolution
+from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
+from companion.problems.quadratic import QP, Certificate, QPSolution
 
 __all__ = [
     "QP",
+    "Certificate",
     "ConeProgram",
     "ConeSolution",
     "Cones",
@@ -19,4 +20,5 @@ __all__ = [
     "Regularity",
     "SolveError",
     "Status",
+    "Verdict",
 ]

@@ -62,7 +62,7 @@ class Cones:
 
 @dataclass(frozen=True, eq=False)
 class ConeProgram:
-    """Minimise ½xᵀPx + qᵀx subject to Ax + s = b, s ∈ K; batch axes as in QP."""
+    """Minimize ½xᵀPx + qᵀx subject to Ax + s = b, s ∈ K; batch axes as in QP."""
 
     P: Float[Any, "*#batch n n"]
     q: Float[Any, "*#batch n"]

@@ -6,12 +6,13 @@ Chapter: optnet.md. Theorems: kkt-nonsingular.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
-STRICT_MARGIN = 1e-6  # least max(multiplier, slack) of a row, rows of norm one
+STRICT_MARGIN = 1e-8  # least max(multiplier, slack) of a row, rows of norm one
 LICQ_MARGIN = 1e-7  # least singular value of the touching rows, rows of norm one
 CURVATURE_MARGIN = 1e-9  # least curvature on the null space of the active rows
+CONDITION_LIMIT = 1e7  # of the KKT matrix: beyond, rounding alone costs over 1e-9
 
 
 class Status(IntEnum):
@@ -50,6 +51,16 @@ def _unravel(i: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(index))
 
 
+class Verdict(StrEnum):
+    """What can be said of the derivative of one instance, in words."""
+
+    DIFFERENTIABLE = "differentiable"
+    ONE_SIDED = "one-sided"
+    NOT_UNIQUE = "not unique"
+    ILL_CONDITIONED = "ill-conditioned"
+    NOT_SOLVED = "not solved"
+
+
 @dataclass(frozen=True, eq=False)
 class Regularity:
     """How far each instance is from losing its derivative.
@@ -57,12 +68,19 @@ class Regularity:
     strict_complementarity: least max(multiplier, slack) over the rows; licq: least
     singular value of the rows that touch; curvature: least eigenvalue of P on the null
     space of the active rows; condition: of the KKT matrix.  Rows have norm one.
+    residual: of an adjoint solve, relative to its seed; unique and unique_multipliers:
+    whether the solution is the only one; radius: how far along a direction of the data
+    the active set stays.  None stands for what nobody computed.
     """
 
     strict_complementarity: Any
     licq: Any
     curvature: Any
     condition: Any
+    residual: Any = None
+    unique: Any = None
+    unique_multipliers: Any = None
+    radius: Any = None
 
     @property
     def differentiable(self) -> Any:
@@ -72,3 +90,41 @@ class Regularity:
             & (self.licq > LICQ_MARGIN)
             & (self.curvature > CURVATURE_MARGIN)
         )
+
+    @property
+    def verdict(self) -> Any:
+        """A Verdict for one instance, a nested list of them for a batch.
+
+        *not solved*: no solution, so no derivative.  *not unique*: another minimiser or
+        other multipliers do as well.  *one-sided*: the solution is unique and moves
+        along every direction, but not linearly.  *ill-conditioned*: differentiable,
+        with a KKT matrix in which rounding costs half of the digits.
+        """
+        unique = (
+            self.curvature > CURVATURE_MARGIN if self.unique is None else (self.unique)
+        )
+        duals = (
+            self.licq > LICQ_MARGIN
+            if self.unique_multipliers is None
+            else (self.unique_multipliers)
+        )
+        parts = (
+            self.condition == self.condition,
+            unique & duals,
+            self.differentiable,
+            self.condition < CONDITION_LIMIT,
+        )
+        return _named(*(part.tolist() for part in parts))
+
+
+def _named(solved: Any, unique: Any, smooth: Any, calm: Any) -> Any:
+    if isinstance(solved, list):
+        rows = zip(solved, unique, smooth, calm, strict=True)
+        return [_named(*row) for row in rows]
+    pairs = (
+        (solved, Verdict.NOT_SOLVED),
+        (unique, Verdict.NOT_UNIQUE),
+        (smooth, Verdict.ONE_SIDED),
+        (calm, Verdict.ILL_CONDITIONED),
+    )
+    return next((name for good, name in pairs if not good), Verdict.DIFFERENTIABLE)

@@ -24,7 +24,7 @@ RANKS = (2, 1, 2, 1, 2, 1)  # axes of each field beside those of the batch
 
 @dataclass(frozen=True, eq=False)
 class QP:
-    """Minimise ½xᵀPx + qᵀx over x subject to Ax = b and Gx ≤ h.
+    """Minimize ½xᵀPx + qᵀx over x subject to Ax = b and Gx ≤ h.
 
     Leading batch axes broadcast against each other.  Absent constraints are zero-row
     arrays; None stands for them.  All fields are of one library, dtype and device.
@@ -80,7 +80,8 @@ class QP:
         given = (getattr(self, matrix) is None, getattr(self, vector) is None)
         if all(given):
             self._check_objective()
-            object.__setattr__(self, matrix, self.P[..., :0, :])
+            # made of q: a sparse P has no views
+            object.__setattr__(self, matrix, self.q[..., None, :][..., :0, :])
             object.__setattr__(self, vector, self.q[..., :0])
         elif any(given):
             missing, present = (matrix, vector) if given[0] else (vector, matrix)
@@ -118,11 +119,30 @@ class QP:
 
 
 @dataclass(frozen=True, eq=False)
+class Certificate:
+    """Why there is no solution: a Farkas ray (nu, lam), or a recession direction d.
+
+    Aᵀnu + Gᵀlam = 0, lam ≥ 0, bᵀnu + hᵀlam < 0 where the constraints contradict each
+    other; Pd = 0, Ad = 0, Gd ≤ 0, qᵀd < 0 where the objective falls for ever.  NaN
+    where an instance needs none.
+    """
+
+    nu: Float[Any, "*batch p"]
+    lam: Float[Any, "*batch m"]
+    d: Float[Any, "*batch n"]
+
+    def map(self, f: Callable[[Any], Any]) -> Certificate:
+        """The certificate with f applied to every part."""
+        return Certificate(f(self.nu), f(self.lam), f(self.d))
+
+
+@dataclass(frozen=True, eq=False)
 class QPSolution:
     """What a solver found; slack = h − Gx.
 
     The multipliers are those of L = ½xᵀPx + qᵀx + nuᵀ(Ax − b) + lamᵀ(Gx − h).  `info`
     says how: the engine that was used and its iterations, where there is a choice.
+    `certificate` says why there is none, if an instance has no solution.
     """
 
     x: Float[Any, "*batch n"]
@@ -132,3 +152,4 @@ class QPSolution:
     value: Any
     status: Any
     info: Any = None
+    certificate: Certificate | None = None

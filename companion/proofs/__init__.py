@@ -10,9 +10,12 @@ from companion.proofs import (  # their theorems register on import
     denoising,
     duality,
     hard_constraints,
+    interior_point,
     kkt,
     nonsmooth,
     qp,
+    representation,
+    routes,
     sensitivity,
 )
 from companion.proofs.registry import (
@@ -37,9 +40,12 @@ __all__ = [
     "derivation",
     "duality",
     "hard_constraints",
+    "interior_point",
     "kkt",
     "nonsmooth",
     "qp",
+    "representation",
+    "routes",
     "sensitivity",
     "verify",
 ]

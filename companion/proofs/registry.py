@@ -7,12 +7,14 @@ a check with one thing changed and must raise AssertionError.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from time import perf_counter
 from typing import Any
 
 Act = Callable[[], None]
+KEPT: ContextVar[tuple[str, ...]] = ContextVar("KEPT", default=())  # by this control
 
 
 class Evidence(StrEnum):
@@ -36,11 +38,13 @@ def require(holds: Any, hypothesis: str) -> None:
     """Raise HypothesisError unless a hypothesis that a control keeps does hold.
 
     An assertion would not do: a control that fails for the wrong reason would then
-    count as refuted.
+    count as refuted.  What held is noted in the record of the control.
     """
     if not holds:
         msg = f"this hypothesis was to be kept, and fails: {hypothesis}"
         raise HypothesisError(msg)
+    if hypothesis not in KEPT.get():
+        KEPT.set((*KEPT.get(), hypothesis))
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,9 @@ class Record:
     """The outcome of running a theorem's evidence.
 
     `checks` has name, level, passed, seconds and message; `controls` has name, kind,
-    changed, refuted, seconds and message.  `passed` requires a check that is symbolic
-    or exact, a numeric one, a control, and no failure; `shortfalls` says what is
-    missing.
+    changed, kept (what its `require` found to hold), refuted, seconds and message.
+    `passed` requires a check that is symbolic or exact, a numeric one, a control, and
+    no failure; `shortfalls` says what is missing.
     """
 
     label: str
@@ -239,16 +243,20 @@ def _run_check(check: Check) -> dict[str, Any]:
 def _run_control(control: Control) -> dict[str, Any]:
     start, refuted = perf_counter(), False
     message = "the changed statement passed its check"
+    before = KEPT.set(())
     try:
         control.act()
     except AssertionError as error:
         refuted, message = True, str(error)
     except Exception as error:  # noqa: BLE001 - only an assertion refutes
         message = f"{type(error).__name__}: {error}"
+    kept = KEPT.get()
+    KEPT.reset(before)
     return {
         "name": control.act.__name__,
         "kind": control.kind,
         "changed": control.change,
+        "kept": kept,
         "refuted": refuted,
         "seconds": round(perf_counter() - start, 3),
         "message": message,

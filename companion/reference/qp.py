@@ -27,7 +27,7 @@ class Iterate(NamedTuple):
 
 
 def solve(problem: QP) -> QPSolution:
-    """Minimise ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by predictor and corrector.
+    """Minimize ½xᵀPx + qᵀx over Ax = b, Gx ≤ h by predictor and corrector.
 
     Raises ValueError if P is not symmetric positive semidefinite.
     Source: mehrotra1992implementation.
@@ -74,7 +74,7 @@ def newton_step(problem: QP, x, nu, lam, s, rc) -> Iterate:
 
 
 def start(problem: QP) -> Iterate:
-    """Minimise the objective plus ½‖h − Gx‖², then move s and lam inside."""
+    """Minimize the objective plus ½‖h − Gx‖², then move s and lam inside."""
     P, q, A, b, G, h = problem.fields
     if not all(np.isfinite(v).all() for v in problem.fields):
         return Iterate(*(np.full_like(v, np.nan) for v in (q, b, h, h)))

@@ -1,197 +1,264 @@
-"""Seconds of the QP layer beside the reference and the peers that are installed.
+"""Seconds of the QP layer beside its peers, forward and backward, with their errors.
 
-``make bench ARGS="--rounds 9 --json FILE"``. Rounds are interleaved, one
-call of every contestant in turn, so that a busy machine slows all of them alike; the
-time is that of the process, and the table gives medians and their ratio to the layer's.
+``make bench ARGS="--rounds 9 --only grid"``.  Rounds are interleaved, one call of every
+contestant in turn, so that a busy machine slows all alike; the time is that of the
+process on one thread, and ratios are of medians.  The gradient of a peer is correct if
+it agrees with ours, whose own error the tests bound, to TOLERANCE in the median.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.metadata
+import importlib.util
 import json
+import os
 import platform
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from companion import sampling
-from companion.layers import qp
-from companion.problems import QP
-from companion.reference import qp as reference
+from tests.benchmarks import peers, problems
 
-SIZES = ((1, 10, 2, 8), (64, 10, 2, 8), (64, 30, 5, 20))  # batch, n, p, m
-SEED = 7
-REFERENCE_INSTANCES = 8  # the loop is timed on these and scaled to the batch
-Run = Callable[[bool], Any]  # argument: whether to differentiate as well
+TOLERANCE = 1e-3  # relative error of a gradient, median over the batch
+SIZES, BATCHES = (10, 50, 100), (1, 32, 128, 512)
+OURS = "companion"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workload, and by how much each correct peer is to be behind at least."""
+
+    name: str
+    group: str
+    make: Callable[[], problems.Fields]
+    floors: dict[str, float]
+    only_q: bool = False  # whether only q asks for its gradient
+
+
+def _cases() -> list[Case]:
+    first = {"qpth": 20, "proxsuite": 10, "dqp": 10, "moreau": 8}
+    second = {"qpth": 15, "proxsuite": 5, "dqp": 8, "moreau": 6}
+    cases = [
+        Case("B128 n100 m100 p50", "dense", lambda: problems.optnet(128, 100, 100, 50),
+             first),
+        Case("B128 n100 m100 p0", "dense", lambda: problems.optnet(128, 100, 100, 0),
+             second),
+        Case("Sudoku B150", "applied", problems.sudoku,
+             {"qpth": 90, "proxsuite": 30, "moreau": 25}),
+        Case("denoising B32", "applied", problems.denoising,
+             dict.fromkeys(peers.PEERS, 8.0)),
+        Case("simplex n1000 B128", "applied", problems.simplex,
+             {"moreau": 80, "sorting": 1}, only_q=True),
+    ]  # fmt: skip
+    cases += [
+        Case(f"B1 n{n} m{n} p{n // 2}", "single",
+             lambda n=n: problems.optnet(1, n, n, n // 2),
+             dict.fromkeys(peers.PEERS, 3.0))
+        for n in (500, 1000)
+    ]  # fmt: skip
+    for batch in BATCHES:
+        for n in SIZES:
+            floor = 1.5 if batch == 1 else 2.5
+            cases.append(
+                Case(f"B{batch} n{n} m{n} p{n // 2}", "grid",
+                     lambda batch=batch, n=n: problems.optnet(batch, n, n, n // 2),
+                     dict.fromkeys(peers.PEERS, floor))
+            )  # fmt: skip
+    return cases
 
 
 @dataclass(frozen=True)
 class Row:
-    """One contestant on one size."""
+    """A contestant on a workload: medians in milliseconds, and what they compare to."""
 
+    case: str
+    group: str
     contestant: str
-    batch: int
-    n: int
-    p: int
-    m: int
-    forward: float  # median, seconds of process time
-    both: float  # forward and backward
-    forward_ratio: float = 1.0  # to the layer's median
-    both_ratio: float = 1.0
+    forward: float
+    both: float
+    ratio: float  # both, over ours
+    floor: float | None
+    error: float | None  # of the gradients, median; None if it failed
+    failure: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the floor is met; None where there is none or the peer is wrong."""
+        wrong = self.error is None or self.error > TOLERANCE
+        return None if self.floor is None or wrong else self.ratio >= self.floor
 
 
-def instances(batch: int, n: int, p: int, m: int) -> list[QP]:
-    """Strictly complementary problems, seeded."""
-    rng = np.random.default_rng(SEED)
-    return [sampling.qp(rng, n, p, m)[0] for _ in range(batch)]
+def sorting(P: Tensor, q: Tensor, A: Tensor, b: Tensor, G: Tensor, h: Tensor) -> Tensor:
+    """The simplex by its closed form."""
+    del P, A, b, G, h
+    falling = torch.sort(-q, descending=True).values
+    levels = (falling.cumsum(-1) - 1) / torch.arange(1, q.shape[-1] + 1)
+    last = (falling > levels).sum(-1, keepdim=True)
+    return (-q - levels.gather(-1, last - 1)).clamp(min=0)
 
 
-def stacked(problems: list[QP]) -> tuple[torch.Tensor, ...]:
-    """The six fields with a batch axis, as leaves that want gradients."""
-    rows = zip(*(problem.fields for problem in problems), strict=True)
-    return tuple(torch.as_tensor(np.stack(row)).requires_grad_() for row in rows)
-
-
-def differentiable(solve: Callable[..., torch.Tensor], leaves: Any) -> Run:
-    """Contestant in torch: x of the six fields, and the gradient of its sum."""
-
-    def run(backward: bool) -> None:  # noqa: FBT001 (one signature for all)
-        if not backward:
-            with torch.no_grad():
-                solve(*leaves)
-            return
-        torch.autograd.grad(solve(*leaves).sum(), leaves, allow_unused=True)
-
-    return run
-
-
-def looped(problems: list[QP]) -> Run:
-    """The reference, one instance after another."""
-
-    def run(backward: bool) -> None:  # noqa: FBT001
-        for problem in problems:
-            sol = reference.solve(problem)
-            if backward:
-                reference.vjp(problem, sol, np.ones(problem.n))
-
-    return run
-
-
-def layer(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any) -> torch.Tensor:
-    """Ours."""
-    return qp.layer(QP(P, q, A, b, G, h))
-
-
-def qpth(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any) -> torch.Tensor:
-    """OptNet's own package."""
-    function = importlib.import_module("qpth.qp").QPFunction(verbose=-1)
-    return function(P, q, G, h, A, b)
-
-
-def proxsuite(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any) -> torch.Tensor:
-    """QPLayer of proxsuite; it wants lower bounds too."""
-    function = importlib.import_module("proxsuite.torch.qplayer").QPFunction()
-    return function(P, q, A, b, G, torch.full_like(h, -1e20), h)[0]
-
-
-def cvxpylayers(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any) -> torch.Tensor:
-    """cvxpylayers: P enters through a square root, which its grammar asks for."""
-    cp = importlib.import_module("cvxpy")
-    build = importlib.import_module("cvxpylayers.torch").CvxpyLayer
-    root = torch.linalg.cholesky(P).mT
-    x = cp.Variable(q.shape[-1])
-    fields = [cp.Parameter(tuple(v.shape[1:])) for v in (root, q, A, b, G, h)]
-    R, c, E, e, F, f = fields
-    objective = cp.Minimize(0.5 * cp.sum_squares(R @ x) + c @ x)
-    problem = cp.Problem(objective, [E @ x == e, F @ x <= f])
-    return build(problem, fields, [x])(root, q, A, b, G, h)[0]
-
-
-PEERS = {"qpth": qpth, "proxsuite": proxsuite, "cvxpylayers": cvxpylayers}
-
-
-def contestants(problems: list[QP]) -> dict[str, tuple[Run, float]]:
-    """Each contestant with the factor that scales its time to the whole batch."""
-    leaves = stacked(problems)
-    few = problems[:REFERENCE_INSTANCES]
-    found: dict[str, tuple[Run, float]] = {
-        "companion.layers.qp": (differentiable(layer, leaves), 1.0),
-        "companion.reference.qp": (looped(few), len(problems) / len(few)),
-    }
-    for name, solve in PEERS.items():
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
-        found[name] = (differentiable(solve, leaves), 1.0)
+def contestants(case: Case, wanted: list[str]) -> dict[str, peers.Layer]:
+    """Ours, the peers that are installed, and a closed form where there is one."""
+    found: dict[str, peers.Layer] = {OURS: peers.companion}
+    for name, (module, layer) in peers.PEERS.items():
+        there = importlib.util.find_spec(module) is not None
+        if there and (not wanted or name in wanted):
+            found[name] = layer
+    if "sorting" in case.floors:
+        found["sorting"] = sorting
     return found
 
 
-def clock(run: Run, *, backward: bool) -> float:
-    """Seconds of process time of one call."""
+def call(layer: peers.Layer, case: Case, data: problems.Fields) -> tuple:
+    """Milliseconds forward and in all, and the gradients of a fixed linear loss."""
+    leaves = [v.clone() for v in data]
+    for k, v in enumerate(leaves):
+        v.requires_grad_(not case.only_q or k == 1)
+    generator = torch.Generator().manual_seed(1)
+    seed = torch.randn(data[1].shape, generator=generator, dtype=data[1].dtype)
     start = time.process_time()
-    run(backward)
-    return time.process_time() - start
+    x = layer(*leaves)
+    middle = time.process_time()
+    (x * seed).sum().backward()
+    end = time.process_time()
+    return 1e3 * (middle - start), 1e3 * (end - start), [v.grad for v in leaves]
 
 
-def measure(size: tuple[int, int, int, int], rounds: int) -> list[Row]:
-    """Rows of one size: an unmeasured call of each, then interleaved rounds."""
-    field = contestants(instances(*size))
-    samples: dict[tuple[str, bool], list[float]] = {}
+def gradient_error(found: list[Tensor | None], wanted: list[Tensor | None]) -> float:
+    """Largest over the fields of the median over the batch of relative errors."""
+    errors = [0.0]
+    for a, b in zip(found, wanted, strict=True):
+        if a is None or b is None or not b.numel():
+            continue
+        a, b = (v.reshape(len(v), -1) if v.dim() > 1 else v[None] for v in (a, b))
+        size = b.norm(dim=1)
+        scale = size.clamp(min=1e-3 * float(size.median()) + 1e-300)
+        errors.append(float(((a - b).norm(dim=1) / scale).median()))
+    return max(errors)
+
+
+def measure(case: Case, rounds: int, wanted: list[str]) -> list[Row]:
+    """Rows of a workload: an unmeasured call of each, then interleaved rounds."""
+    data, field = case.make(), contestants(case, wanted)
+    samples: dict[str, list[tuple[float, float]]] = {}
+    grads: dict[str, list[Tensor | None]] = {}
+    failures: dict[str, str] = {}
     for turn in range(rounds + 1):
-        for name, (run, factor) in field.items():
-            for backward in (False, True):
-                seconds = clock(run, backward=backward) * factor
-                if turn:
-                    samples.setdefault((name, backward), []).append(seconds)
-    medians = {key: statistics.median(values) for key, values in samples.items()}
-    ours = [medians["companion.layers.qp", backward] for backward in (False, True)]
+        for name, layer in field.items():
+            if name in failures:
+                continue
+            try:
+                forward, both, grads[name] = call(layer, case, data)
+            except Exception as error:  # noqa: BLE001 - a peer may fail in any way
+                failures[name] = f"{type(error).__name__}: {error}"[:120]
+                continue
+            if turn:
+                samples.setdefault(name, []).append((forward, both))
+    medians = {
+        name: [statistics.median(column) for column in zip(*pairs, strict=True)]
+        for name, pairs in samples.items()
+    }
     rows = []
     for name in field:
-        forward, both = medians[name, False], medians[name, True]
-        ratios = forward / ours[0], both / ours[1]
-        rows.append(Row(name, *size, forward, both, *ratios))
+        floor = case.floors.get(name)
+        if name in failures:
+            nan = float("nan")
+            rows.append(
+                Row(
+                    case.name,
+                    case.group,
+                    name,
+                    nan,
+                    nan,
+                    nan,
+                    floor,
+                    None,
+                    failures[name],
+                )
+            )
+            continue
+        forward, both = medians[name]
+        ratio, error = both / medians[OURS][1], gradient_error(grads[name], grads[OURS])
+        rows.append(
+            Row(case.name, case.group, name, forward, both, ratio, floor, error)
+        )
     return rows
+
+
+def _printed(row: Row) -> str:
+    if row.failure:
+        return f"{row.case:22}{row.contestant:11}  failed: {row.failure}"
+    verdict = {True: "met", False: "NOT MET", None: ""}[row.met]
+    floor = "" if row.floor is None else f"≥ {row.floor:g}"
+    return (
+        f"{row.case:22}{row.contestant:11}{row.forward:10.2f}{row.both:10.2f}"
+        f"{row.ratio:9.2f}  {floor:7}{row.error:9.0e}  {verdict}"
+    )
+
+
+def machine() -> dict[str, str | int | None]:
+    """What the figures depend on."""
+    names = (
+        "torch",
+        "numpy",
+        "scipy",
+        "numba",
+        "qpth",
+        "proxsuite",
+        "libdqp",
+        "moreau",
+    )
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [s for s in info.read_text().splitlines() if s.startswith("model name")]
+        cpu = lines[0].split(":")[1].strip() if lines else cpu
+    return {"cpu": cpu, "cores": os.cpu_count(), **versions}
 
 
 def main() -> None:
     """Print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[], help="groups of workloads")
+    parser.add_argument("--peers", nargs="*", default=[], help="names; all if none")
     parser.add_argument("--json", type=Path, default=Path("_build/bench/qp.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    head = ("workload", "layer", "forward", "both, ms", "ratio", "floor", "error")
+    print("{:22}{:11}{:>10}{:>10}{:>9}  {:7}{:>9}".format(*head))
     rows: list[Row] = []
-    head = ("contestant", "batch", "n", "p", "m", "forward", "×", "both", "×")
-    print("{:24}{:>6}{:>5}{:>4}{:>4}{:>12}{:>8}{:>12}{:>8}".format(*head))
-    for size in SIZES:
-        for r in measure(size, options.rounds):
-            rows.append(r)
-            print(
-                f"{r.contestant:24}{r.batch:6}{r.n:5}{r.p:4}{r.m:4}"
-                f"{r.forward * 1e3:9.2f} ms{r.forward_ratio:8.2f}"
-                f"{r.both * 1e3:9.2f} ms{r.both_ratio:8.2f}",
-                flush=True,
-            )
+    for case in _cases():
+        if options.only and case.group not in options.only:
+            continue
+        for row in measure(case, options.rounds, options.peers):
+            rows.append(row)
+            print(_printed(row), flush=True)
+    verdicts = [row.met for row in rows if row.met is not None]
+    print(f"\n{sum(verdicts)} of {len(verdicts)} floors met")
     facts = {
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        "machine": machine(),
         "rounds": options.rounds,
-        "threads": 1,
-        "clock": "process time, medians of interleaved rounds",
-        "rows": [asdict(row) for row in rows],
+        "clock": "process time on one thread, medians of interleaved rounds",
+        "rows": [{**asdict(row), "met": row.met} for row in rows],
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(facts, indent=1), "utf8")
-    print(f"\n{options.json}")
+    print(options.json)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ READY = (
     "() => !window.MathJax?.startup?.promise"
     " || MathJax.startup.promise.then(() => true)"
 )
+EAGER = """() => Promise.all([...document.images].map(image => {
+    image.loading = "eager"; return image.decode().catch(() => null);
+}))"""
 
 Size = tuple[int, int]
 DESKTOP: Size = (1440, 900)
@@ -151,6 +154,7 @@ def screenshots(wanted: list[str]) -> None:
             stem = path.removesuffix(".html").replace("/", "-")
             for name, (size, scheme) in views.items():
                 with opened(browser, (HTML / path).as_uri(), size, scheme) as (page, _):
+                    page.evaluate(EAGER)
                     page.screenshot(path=folder / f"{stem}-{name}.png", full_page=True)
         browser.close()
 

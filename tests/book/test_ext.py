@@ -83,7 +83,8 @@ def build(folder: Path, page: str, *records: dict) -> tuple[str, str, str]:
 
 def test_statement_carries_its_badge_and_the_ledger_its_row(tmp_path: Path) -> None:
     page, ledger, warnings = build(tmp_path, PAGE, RECORD)
-    assert "symbolic, any size, numeric: 1 check, 1 refuted control" in page
+    words = re.sub("<[^>]*>", "", page)
+    assert "symbolic, any size · numeric; 1 check, 1 refuted control; evidence" in words
     assert 'href="book/evidence.html#record-qp-gradients"' in page
     assert 'id="record-qp-gradients"' in ledger
     assert "a &lt; b" in ledger

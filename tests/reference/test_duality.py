@@ -104,7 +104,7 @@ def test_point_of_the_alternative_satisfies_every_row(G, h):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_multipliers_of_an_exact_minimiser(seed):
+def test_multipliers_of_an_exact_minimizer(seed):
     rng = np.random.default_rng(seed)
     L, G = rng.integers(-2, 3, (3, 3)), rng.integers(-2, 3, (4, 3))
     P, q, h = L @ L.T + np.eye(3, dtype=int), rng.integers(-5, 6, 3), np.ones(4)

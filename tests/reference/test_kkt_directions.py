@@ -36,7 +36,7 @@ def quotient(problem, direction, t=1e-7):
 
 
 def scalar(q, rows=1, length=1.0):
-    """Minimise ½x² + qx over `rows` copies of −length·x ≤ 0, with its solution."""
+    """Minimize ½x² + qx over `rows` copies of −length·x ≤ 0, with its solution."""
     problem = QP(
         np.eye(1), np.array([q]), G=-length * np.ones((rows, 1)), h=np.zeros(rows)
     )

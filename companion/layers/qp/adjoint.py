@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.qp import engines
+from companion.layers.qp import certificates, engines, kinks
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import in_memory, matvec, solve_kkt, stacked
+from companion.layers.qp.smoothing import solve_path
 from companion.problems import Status
 
 SOLVED = int(Status.SOLVED)
+KEPT = 8  # saved tensors before the engine's factors, of which the first says whose
 Gradients = list[Tensor | None]
 
 
@@ -29,7 +31,7 @@ def solution(run: Run, guess: Tensor | None, data: tuple[Tensor, ...]) -> Any:
 
 
 class Solve(torch.autograd.Function):
-    """(run, guess, P, q, A, b, G, h) -> (x, y, status, active), in float64.
+    """(run, guess, P, q, A, b, G, h) -> (x, y, status, active, weak), in float64.
 
     y = (nu, lam).  Every field has one batch axis, of full size or of size one for a
     field that the batch shares; such a field receives the sum of its instances'
@@ -39,26 +41,31 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def forward(run: Run, guess: Tensor | None, *data: Tensor) -> tuple[Tensor, ...]:
         """Solve; NaN in the instances that have no solution."""
-        x, y, status, active = engines.solve(run, guess, data)
-        run.status = status
+        found = engines.solve(run, guess, data)
+        x, y, status, _ = found
+        active, weak = kinks.settle(run, data, found)
         if run.failed:
+            status, run.certificate = certificates.prove(data, status, run.rays)
             solved = (status == SOLVED).unsqueeze(-1)
             x, y = (torch.where(solved, v, torch.nan) for v in (x, y))
             active = active & solved
-        return x, y, status, active
+        run.status = status
+        return x, y, status, active, weak
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the matrices, the solution and the engine's factors."""
-        x, y, status, active = output
+        x, y, status, active, weak = output
         run, _, P, _, A, _, G, _ = inputs
         many = x.shape[0] > 1
         ctx.shared = [many and v.shape[0] == 1 for v in inputs[2:]]
-        ctx.mark_non_differentiable(status, active)
+        ctx.mark_non_differentiable(status, active, weak)
         ctx.equalities = A.shape[-2]
-        ctx.complete, factors = run.complete, run.take()
-        ctx.save_for_backward(P, A, G, x, y, status, active, *factors)
-        ctx.save_for_forward(P, A, G, x, y, status, active)
+        ctx.smoothing = run.smoothing
+        ctx.choice = run.kink.choice if run.kink is not None and run.weak else None
+        ctx.complete, ctx.adjoint, factors = run.complete, run.adjoint, run.take()
+        ctx.save_for_backward(P, A, G, x, y, status, active, weak, *factors)
+        ctx.save_for_forward(P, A, G, x, y, status, active, weak)
         ctx.set_materialize_grads(False)
 
     @staticmethod
@@ -71,22 +78,24 @@ class Solve(torch.autograd.Function):
         gx, gy = seeds[:2]
         saved = ctx.saved_tensors  # once: a checkpoint recomputes at every access
         # the formulas in torch can be differentiated and mapped; compiled code cannot
-        if saved[7:] and not torch.is_grad_enabled() and in_memory(gx, gy):
+        if saved[KEPT:] and not torch.is_grad_enabled() and in_memory(gx, gy):
             return _compiled(ctx, saved, gx, gy)
-        P, A, G, x, y, active, solved = _healthy(saved[:7])
+        P, A, G, x, y, active, solved = _healthy(saved)
         gx, gy = (
             torch.zeros_like(v)
             if g is None
             else torch.where(solved.unsqueeze(-1), g, 0.0)
             for g, v in ((gx, x), (gy, y))
         )
-        adjoint = _on_active(P, A, G, active, -gx, -gy)
-        return _gradients(ctx, adjoint, (x, y), [None] * 3)
+        rows = (active, saved[KEPT - 1], y)
+        found = _system(ctx, (P, A, G), rows, (-gx, -gy), adjoint=True)
+        return _gradients(ctx, found, (x, y), [None] * 3)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """The differential of the KKT conditions, solved for (dx, dy)."""
-        P, A, G, x, y, active, solved = _healthy(ctx.saved_tensors[:7])
+        saved = ctx.saved_tensors
+        P, A, G, x, y, active, solved = _healthy(saved)
         nu, lam = y.split([A.shape[-2], G.shape[-2]], -1)
         shapes = (P, x, A, nu, G, lam)
         dP, dq, dA, db, dG, dh = (
@@ -95,8 +104,9 @@ class Solve(torch.autograd.Function):
         )
         r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
         r2 = torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
-        dx, dy = _on_active(P, A, G, active, r1, r2)
-        return _masked(solved, dx), _masked(solved, dy), None, None
+        rows = (active, saved[KEPT - 1], y)
+        dx, dy = _system(ctx, (P, A, G), rows, (r1, r2), adjoint=False)
+        return _masked(solved, dx), _masked(solved, dy), None, None, None
 
     @staticmethod
     def vmap(
@@ -124,7 +134,7 @@ class Solve(torch.autograd.Function):
             guess = stacked(guess, in_dims[1], many).flatten(0, 1)
         outputs = solution(run, guess, folded)
         run.map(many)
-        return tuple(v.reshape(many, size, *v.shape[1:]) for v in outputs), (0,) * 4
+        return tuple(v.reshape(many, size, *v.shape[1:]) for v in outputs), (0,) * 5
 
 
 class Plain(Solve):
@@ -142,6 +152,30 @@ class Plain(Solve):
         return output
 
 
+def _system(
+    ctx: Any,
+    matrices: tuple[Tensor, Tensor, Tensor],
+    rows: tuple[Tensor, Tensor, Tensor],
+    rhs: tuple[Tensor, Tensor],
+    *,
+    adjoint: bool,
+) -> tuple[Tensor, Tensor]:
+    """The differential of the conditions that the forward pass solved, or its adjoint.
+
+    It is symmetric but for the choices of a kink.  rows = (active, weak, multipliers).
+    """
+    active, weak, y = rows
+    P, A, G = (v.expand(len(rhs[0]), *v.shape[1:]) for v in matrices)
+    if ctx.smoothing:
+        weight = y[..., A.shape[-2] :].square() / ctx.smoothing
+        return solve_path((P, A, G), weight, *rhs)
+    found = _on_active(P, A, G, active, *rhs)
+    if ctx.choice in (None, "left", "right"):
+        return found
+    kind = (active, weak)
+    return kinks.at_kink(ctx.choice, (P, A, G), kind, rhs, found, adjoint=adjoint)
+
+
 def _on_active(
     P: Tensor, A: Tensor, G: Tensor, active: Tensor, r1: Tensor, r2: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -157,13 +191,12 @@ def _compiled(
     ctx: Any, saved: tuple[Tensor, ...], gx: Tensor | None, gy: Tensor | None
 ) -> tuple[Tensor | None, ...]:
     """The same gradients in one pass over the factors that the forward pass left."""
-    P, A, G, x, y, _, _, *factors = saved
+    P, A, G, x, y = saved[:5]
+    factors = saved[KEPT:]
     gx = torch.zeros_like(x) if gx is None else gx
     needed = ctx.needs_input_grad[2::2]
     alone = tuple(w and not s for w, s in zip(needed, ctx.shared[::2], strict=True))
-    dx, dy, *matrices = engines.compiled().gradients(
-        (P, A, G), factors, (x, y), (gx, gy), alone
-    )
+    dx, dy, *matrices = ctx.adjoint((P, A, G), factors, (x, y), (gx, gy), alone)
     if not ctx.complete:
         x, y = _mended(saved, (gx, gy), (dx, dy), matrices)
     return _gradients(ctx, (dx, dy), (x, y), matrices)
@@ -179,8 +212,8 @@ def _mended(
 
     Returns (x, y) with zeros where there is no solution.
     """
-    P, A, G, x, y, active, solved = _healthy(saved[:7])
-    other = ~saved[7]
+    P, A, G, x, y, active, solved = _healthy(saved)
+    other = ~saved[KEPT]
     P, A, G = (v if len(v) == 1 else v[other] for v in (P, A, G))
     gx, gy = (
         torch.zeros_like(v) if g is None else torch.where(solved.unsqueeze(-1), g, 0.0)
@@ -248,7 +281,7 @@ def _masked(solved: Tensor, v: Tensor) -> Tensor:
 
 def _healthy(saved: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Saved tensors with zeros for failed instances: NaN times zero is still NaN."""
-    P, A, G, x, y, status, active = saved
+    P, A, G, x, y, status, active = saved[: KEPT - 1]
     solved = status == SOLVED
     if in_memory(status) and bool(solved.all()):
         return P, A, G, x, y, active, solved

@@ -1,62 +1,37 @@
 """Which method solves a batch, and what it hands to the adjoint.
 
-"active_set" is compiled, exact, and for dense problems with P ≻ 0 on the CPU; whatever
-it cannot solve, and everything where numba is not installed, goes to "interior_point".
+"separable" is for diagonal P, bounds and at most one equality; "active_set" is for
+dense problems with P ≻ 0.  Both are compiled, exact and on the CPU; whatever they
+cannot solve, and everything where numba is not installed, goes to "interior_point";
+what that cannot decide, and every problem with sparse matrices, to "sparse".
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from companion.layers.qp import interior_point
+from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
+from companion.layers.qp.run import Kink, Run
+from companion.layers.qp.sparse import engine as sparse_engine
+from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse.data import from_dense
+from companion.problems import Status
 
-ENGINES = ("auto", "active_set", "interior_point")
+__all__ = ["ENGINES", "Kink", "Run", "check_engine", "choose", "compiled", "solve"]
+
+ENGINES = ("auto", "separable", "active_set", "interior_point", "sparse")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
 FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
-
-
-@dataclass(eq=False)
-class Run:
-    """What a call asks of an engine, and what the engine leaves behind.
-
-    `eps` is the rounding of the caller's dtype, in which P has to be symmetric.
-    `failed` says that an instance has no solution, `complete` that the compiled engine
-    found all; these are facts even where the tensors are mapped or traced.
-    """
-
-    engine: str
-    eps: float
-    batch: tuple[int, ...]
-    keep: bool = False
-    used: str = ""
-    failed: bool = False
-    complete: bool = True
-    status: Tensor | None = None
-    iterations: Tensor | None = None
-    factors: tuple[Tensor, ...] = ()
-
-    def take(self) -> tuple[Tensor, ...]:
-        """The factors, for autograd to hold: here they would outlive the graph."""
-        factors, self.factors = self.factors, ()
-        return factors
-
-    def map(self, size: int) -> None:
-        """Give what the engine left an axis in front, of what vmap has mapped."""
-        for name in ("status", "iterations"):
-            value = getattr(self, name)
-            if value is not None:
-                inner = (*value.shape[:-1], value.shape[-1] // max(size, 1))
-                setattr(self, name, value.reshape(size, *inner))
 
 
 @cache
@@ -69,35 +44,91 @@ def compiled() -> Any:
     return engine
 
 
-def choose(engine: str, data: tuple[Tensor, ...]) -> str:
-    """The engine for a batch; ValueError if the one that is asked for cannot be had."""
+def check_engine(engine: str) -> None:
+    """Refuse an engine that does not exist."""
     if engine not in ENGINES:
         msg = f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}"
         raise ValueError(msg)
+
+
+def _fitting(run: Run, data: tuple[Tensor, ...], *, able: bool) -> str:
+    """The fastest engine for a dense batch; `able` says that compiled code runs."""
+    n, p, m = (data[i].shape[-1] for i in (1, 3, 5))
+    run.structure = _structure(data) if able else None
+    if run.structure is not None:
+        return "separable"
+    fits = p <= n and m <= max(MOST_ROWS * n, FEW_ROWS)
+    return "active_set" if able and fits else "interior_point"
+
+
+def choose(run: Run, data: tuple[Tensor, ...]) -> str:
+    """The engine for a batch, with the structure that it needs noted in the run.
+
+    Raises ValueError if the one that is asked for cannot be had.
+    """
+    engine = run.engine
+    check_engine(engine)
+    if engine == "interior_point":
+        return engine
+    if engine == "sparse":
+        if not _has_sparse(data):
+            need = "tensors on the CPU and clarabel or piqp installed"
+            msg = f'engine: expected what "sparse" needs, {need}'
+            raise ValueError(msg)
+        return engine
     on_cpu = all(v.device.type == "cpu" for v in data)
-    n, m = data[1].shape[-1], data[5].shape[-1]
-    fits = m <= max(MOST_ROWS * n, FEW_ROWS)
-    if engine == "active_set" and not (on_cpu and compiled()):
-        need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
-        msg = f'engine: expected what "active_set" needs, {need}'
-        raise ValueError(msg)
+    able = on_cpu and compiled() is not None
     if engine == "auto":
-        able = on_cpu and fits and compiled()
-        return "active_set" if able else "interior_point"
+        return _fitting(run, data, able=able)
+    if not able:
+        need = "numba, which is not installed" if on_cpu else "tensors on the CPU"
+        msg = f'engine: expected what "{engine}" needs, {need}'
+        raise ValueError(msg)
+    if engine == "separable":
+        run.structure = _structure(data)
+    if engine == "separable" and run.structure is None:
+        msg = (
+            'engine: expected for "separable" a shared diagonal P ≻ 0, at most one '
+            "shared equality and one variable in each shared row of G"
+        )
+        raise ValueError(msg)
     return engine
+
+
+def _structure(data: tuple[Tensor, ...]) -> Any:
+    """What the separable engine needs to know of a batch; None if it does not fit."""
+    from companion.layers.qp.kernel import structure  # noqa: PLC0415 - numba is optional
+
+    return structure.seen(data)
+
+
+def _fast(run: Run, guess: Tensor | None, data: tuple[Tensor, ...]) -> Any:
+    """Solutions by the compiled engine that was chosen."""
+    from companion.layers.qp.kernel import structure  # noqa: PLC0415 - numba is optional
+
+    if run.used == "separable":
+        run.adjoint = structure.gradients
+        return structure.solve(run.structure, data, keep=run.keep)
+    run.adjoint = compiled().gradients
+    return compiled().solve(data, guess, keep=run.keep)
 
 
 def solve(
     run: Run, guess: Tensor | None, data: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    """(x, y, status, active) of every instance; the run is filled in."""
-    run.used = choose(run.engine, data)
-    if run.used == "interior_point":
+    """(x, y, status, active) of every instance, y = (nu, lam); the run is filled in.
+
+    `guess` are multipliers of G to start from.
+    """
+    if run.smoothing:
+        return _smoothed(run, data)
+    run.used = choose(run, data)
+    if run.used in ("interior_point", "sparse"):
         check_convex(data[0], run)
-        x, y, status, active = _interior(data)
-        run.failed = bool((status != 0).any())
-        return x, y, status, active
-    found = compiled().solve(data, guess, keep=run.keep)
+        every = torch.arange(max(map(len, data)))
+        engine = _sparse if run.used == "sparse" else _interior
+        return _judged(run, engine(data, run, every))
+    found = _fast(run, guess, data)
     x, y, active = found.x, found.y, found.active
     status = torch.zeros(len(x), dtype=torch.int64)
     run.factors, run.iterations = found.factors, found.iterations
@@ -109,23 +140,81 @@ def solve(
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
-        parts = _interior(full)
+        chosen = run.used
+        parts = _interior(full, run, bad.nonzero()[:, 0])
         for whole, part in zip((x, y, status, active), parts, strict=True):
             whole[bad] = part
-        run.used = (
-            "active_set, interior_point" if bool(good.any()) else "interior_point"
-        )
-        run.failed = bool((status != 0).any())
+        fast = f"{chosen}, " if bool(good.any()) else ""
+        run.used = f"{fast}{run.used}"
+        return _judged(run, (x, y, status, active))
     return x, y, status, active
 
 
-def _interior(data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _judged(run: Run, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What was found, after the run has learnt whether anything was not."""
+    run.failed = bool((found[2] != 0).any())
+    return found
+
+
+def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Points of the central path; the exact programs say why where there is none."""
+    check_convex(data[0], run)
+    run.used = "central_path"
+    size = max(map(len, data))
+    full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
+    z, found = smoothing.central(full, run.smoothing)
+    status = torch.zeros_like(found, dtype=torch.int64)
+    if not bool(found.all()):
+        status[~found] = interior_point.solve(
+            interior_point.Data(*(v[~found] for v in full))
+        )[1]
+        status = smoothing.outcome(found, status)
+    active = torch.zeros_like(z.lam, dtype=torch.bool)
+    return _judged(run, (z.x, torch.cat([z.nu, z.lam], -1), status, active))
+
+
+def _interior(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, ...]:
+    """The interior point; what it cannot decide goes to the sparse engine."""
     size = max(map(len, data))
     full = interior_point.Data(*(v.expand(size, *v.shape[1:]) for v in data))
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
     active = interior_point.active_rows(full.G, z.lam, slack)
-    return z.x, torch.cat([z.nu, z.lam], -1), status, active
+    found = (z.x, torch.cat([z.nu, z.lam], -1), status, active)
+    run.used = "interior_point"
+    undecided = status >= Status.MAX_ITERATIONS
+    if run.engine == "auto" and bool(undecided.any()) and _has_sparse(data):
+        parts = _sparse(tuple(v[undecided] for v in full), run, where[undecided])
+        for whole, part in zip(found, parts, strict=True):
+            whole[undecided] = part
+        run.used = "interior_point, sparse"
+    return found
+
+
+def _has_sparse(data: tuple[Tensor, ...]) -> bool:
+    return data[0].device.type == "cpu" and bool(libraries.installed())
+
+
+def _sparse(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, ...]:
+    """The sparse engine, one instance after another, on dense data.
+
+    Its rays, checked in rational arithmetic where rounding would hide them, are noted
+    in the run; `where` are the places of the instances in the batch.
+    """
+    size = max(map(len, data))
+    full = [v.detach().expand(size, *v.shape[1:]).numpy() for v in data]
+    found = [
+        sparse_engine.solve(from_dense(*(v[i] for v in full))) for i in range(size)
+    ]
+    run.rays.update(
+        (int(i), f.ray) for i, f in zip(where, found, strict=True) if f.ray is not None
+    )
+    rows = (
+        (f.point[0], np.concatenate(f.point[1:]), int(f.status), f.active)
+        for f in found
+    )
+    columns = zip(*rows, strict=True)
+    return tuple(torch.from_numpy(np.stack(column)) for column in columns)
 
 
 def check_symmetric(P: Tensor, run: Run, where: Tensor | None = None) -> None:

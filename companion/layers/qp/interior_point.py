@@ -77,6 +77,13 @@ def solve(data: Data) -> tuple[Point, Tensor]:
     so that no instance can see its neighbours.  The last step is Newton's on the rows
     found active, which is exact when they are the right ones.
     """
+    scaled, sizes = balance(data)
+    point, status = _iterate(scaled)
+    return _finish(data, restore(point, sizes), status)
+
+
+def balance(data: Data) -> tuple[Data, tuple[Tensor, Tensor, Tensor]]:
+    """The same programs with rows of norm one and costs of size one; and the sizes."""
     size_A, size_G = norms(data.A), norms(data.G)
     cost = largest(data.P.flatten(-2), data.q).unsqueeze(-1)
     cost = torch.where(cost > 0, cost, torch.ones_like(cost))
@@ -88,11 +95,15 @@ def solve(data: Data) -> tuple[Point, Tensor]:
         data.G / size_G.unsqueeze(-1),
         data.h / size_G,
     )
-    point, status = _iterate(scaled)
-    point = Point(
+    return scaled, (cost, size_A, size_G)
+
+
+def restore(point: Point, sizes: tuple[Tensor, Tensor, Tensor]) -> Point:
+    """A point of the balanced programs as one of the programs themselves."""
+    cost, size_A, size_G = sizes
+    return Point(
         point.x, point.nu * cost / size_A, point.lam * cost / size_G, point.s * size_G
     )
-    return _finish(data, point, status)
 
 
 def error(data: Data, z: Point) -> Tensor:
@@ -110,7 +121,7 @@ def error(data: Data, z: Point) -> Tensor:
 
 def _iterate(data: Data) -> tuple[Point, Tensor]:
     """Iterate until every instance has an outcome; return each one's best iterate."""
-    z = best = _start(data)
+    z = best = start(data)
     lowest = error(data, z)
     status = torch.full_like(lowest, Status.MAX_ITERATIONS, dtype=torch.int64)
     running = torch.ones_like(lowest, dtype=torch.bool)
@@ -159,11 +170,11 @@ def _outcomes(data: Data, z: Point, done: Tensor) -> tuple[tuple[Status, Tensor]
     )
 
 
-def _start(data: Data) -> Point:
+def start(data: Data) -> Point:
     """Least-squares point, with slacks and multipliers moved into the interior."""
     one = torch.ones_like(data.h)
-    newton = _newton(data, one)
-    x, nu = newton(-data.q + matvec(data.G.mT, data.h), data.b)
+    factored = newton(data, one)
+    x, nu = factored(-data.q + matvec(data.G.mT, data.h), data.b)
     s = data.h - matvec(data.G, x)
     return Point(x, nu, _interior(-s), _interior(s))
 
@@ -181,35 +192,35 @@ def _step(data: Data, z: Point) -> Point:
     rd = rd + matvec(data.A.mT, z.nu) + matvec(data.G.mT, z.lam)
     rb = matvec(data.A, z.x) - data.b
     rh = matvec(data.G, z.x) + z.s - data.h
-    newton = _newton(data, z.lam / z.s)
+    factored = newton(data, z.lam / z.s)
     rows = max(z.s.shape[-1], 1)
     mu = dot(z.s, z.lam) / rows
 
     def direction(rc: Tensor) -> Point:
         # [P Aᵀ Gᵀ 0; A 0 0 0; G 0 0 I; 0 0 S Λ](dx, dnu, dlam, ds) = -(rd, rb, rh, rc)
         t = (z.lam * rh - rc) / z.s
-        dx, dnu = newton(-rd - matvec(data.G.mT, t), -rb)
+        dx, dnu = factored(-rd - matvec(data.G.mT, t), -rb)
         ds = -rh - matvec(data.G, dx)
         return Point(dx, dnu, -(rc + z.lam * ds) / z.s, ds)
 
     affine = direction(z.s * z.lam)
-    length = _to_boundary(z, affine).unsqueeze(-1)
+    length = to_boundary(z, affine).unsqueeze(-1)
     predicted = dot(z.s + length * affine.s, z.lam + length * affine.lam) / rows
     sigma = (predicted / mu).clamp(0, 1) ** 3 if z.s.shape[-1] else mu
     target = (sigma * mu).unsqueeze(-1)
     d = direction(z.s * z.lam + affine.s * affine.lam - target)
-    length = (STEP * _to_boundary(z, d)).clamp(max=1).unsqueeze(-1)
+    length = (STEP * to_boundary(z, d)).clamp(max=1).unsqueeze(-1)
     return Point(*(v + length * dv for v, dv in zip(z, d, strict=True)))
 
 
-def _to_boundary(z: Point, d: Point) -> Tensor:
+def to_boundary(z: Point, d: Point) -> Tensor:
     """Largest step up to 1/STEP that keeps s and lam nonnegative."""
     v, dv = torch.cat([z.s, z.lam], -1), torch.cat([d.s, d.lam], -1)
     limit = torch.full_like(z.x[..., :1], 1 / STEP)
     return torch.cat([torch.where(dv < 0, -v / dv, limit), limit], -1).amin(-1)
 
 
-def _newton(data: Data, weight: Tensor):
+def newton(data: Data, weight: Tensor):
     """Factor [P + GᵀWG Aᵀ; A 0] once; the result maps right-hand sides to solutions."""
     H = data.P + data.G.mT @ (weight.unsqueeze(-1) * data.G) + data.A.mT @ data.A
     shift = PROXIMAL * (

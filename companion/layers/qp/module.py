@@ -70,7 +70,7 @@ class QPLayer(nn.Module):
         )
 
     def forward(self, q: Tensor) -> Tensor:
-        """The minimiser, shape ``(*batch, n)``; SolveError if one is not found.
+        """The minimizer, shape ``(*batch, n)``; SolveError if one is not found.
 
         Under autocast q is cast to the dtype of the parameters and nothing else: half
         precision would lose the parameters' P ≻ 0.

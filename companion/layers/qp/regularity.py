@@ -1,59 +1,125 @@
 """Does the derivative of the solution exist?  The three conditions, as numbers.
 
-Chapter: optnet.md. Theorems: kkt-nonsingular.
+Chapter: sensitivity.md. Theorems: kkt-nonsingular.
 """
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from companion.layers.qp.interior_point import active_rows
-from companion.layers.qp.kkt import norms
+from companion.layers.qp.kkt import matvec, norms, solve_kkt
+from companion.layers.qp.stability import radius
+from companion.layers.qp.uniqueness import only_multipliers, only_solution
 from companion.problems import QP, QPSolution, Regularity, Status
+from companion.problems.outcomes import CURVATURE_MARGIN, LICQ_MARGIN
 
 ZERO_SLACK = 1e-8  # slack at which a row of norm one touches its bound
+CORES = (2, 1, 2, 1, 2, 1, 1, 1, 1, 1)  # axes of the fields and of x, nu, lam, slack
 
 
-def regularity(problem: QP, sol: QPSolution) -> Regularity:
-    """How far every instance is from losing its derivative.
+class Rows(NamedTuple):
+    """A solved batch in float64, one batch axis, detached; zeros where unsolved.
+
+    unit: the inequalities scaled to norm one; strong: rows with a multiplier above
+    their slack; weak: rows with neither multiplier nor slack.
+    """
+
+    fields: tuple[Tensor, ...]
+    x: Tensor
+    nu: Tensor
+    lam: Tensor
+    slack: Tensor
+    unit: Tensor
+    strong: Tensor
+    weak: Tensor
+    solved: Tensor
+
+
+def rows_of(problem: QP, sol: QPSolution) -> Rows:
+    """The rows of a solved batch, told apart."""
+    batch, size = problem.batch, math.prod(problem.batch)
+    solved = (sol.status == Status.SOLVED).reshape(size)
+    parts = []
+    pairs = zip(
+        (*problem.fields, sol.x, sol.nu, sol.lam, sol.slack), CORES, strict=True
+    )
+    for v, axes in pairs:
+        tail = v.shape[v.dim() - axes :]
+        v = v.detach().double().expand(batch + tail).reshape(size, *tail)
+        mask = solved.reshape(size, *(1,) * axes)
+        parts.append(torch.where(mask, v, 0.0))
+    G, lam, slack = parts[4], parts[8], parts[9]
+    length = norms(G)
+    strong = active_rows(G, lam, slack)
+    weak = ~strong & (slack / length < ZERO_SLACK)
+    unit = G / length.unsqueeze(-1)
+    x, nu = parts[6:8]
+    return Rows(
+        tuple(parts[:6]), x, nu, lam, slack, unit=unit, strong=strong, weak=weak,
+        solved=solved,
+    )  # fmt: skip
+
+
+def regularity(problem: QP, sol: QPSolution, direction: QP | None = None) -> Regularity:
+    """How far every instance is from losing its derivative, with a verdict in words.
 
     strict_complementarity: min over rows of max(lam_i |G_i|, slack_i / |G_i|);
     licq: least singular value of the equality rows and the rows that touch, each
     scaled to norm one; curvature: least eigenvalue of P on the null space of the
     strongly active rows; condition: of the KKT matrix on those rows.  No rows give
-    infinity for the first two, a null space of {0} infinity for the third.  An
-    instance that was not solved is NaN throughout, hence not differentiable.
+    infinity for the first two, a null space of {0} infinity for the third.
+
+    residual: of the adjoint solve for the seed (cos 1, cos 2, …) of x, relative to the
+    seed: of order one where that seed asks for a derivative that does not exist.
+    unique: no other x is optimal; unique_multipliers: no other (nu, lam) is.
+
+    `direction` is a QP whose fields are the speeds of the data, as `along` makes one.
+    radius is then the largest t up to which the active set at data + t·direction is
+    that of the solution and P semidefinite; infinite if that never ends, NaN if the
+    KKT matrix is singular.  For q, b and h it is an exact ratio test, for P, A and G
+    the least root of one matrix pencil a row.
+
+    An instance that was not solved is NaN throughout, hence not differentiable.
 
     Source: fiacco1976sensitivity, Theorem 2.1, for the three conditions.
     """
-    P, A, G, lam, slack = (
-        v.detach().double()
-        for v in (problem.P, problem.A, problem.G, sol.lam, sol.slack)
-    )
-    batch, _n = problem.batch, problem.n
-    P, A, G = (v.expand(batch + v.shape[-2:]) for v in (P, A, G))
-    A = A / norms(A).unsqueeze(-1)
-    solved = sol.status == Status.SOLVED
-    P, A, G, lam, slack = (
-        torch.where(
-            solved.reshape(solved.shape + (1,) * (v.dim() - len(batch))), v, 0.0
-        )
-        for v in (P, A, G, lam, slack)
-    )
-    size = norms(G)
-    strict = _least(torch.maximum(lam * size, slack / size))
-    strong = active_rows(G, lam, slack)
-    touching = strong | (slack / size < ZERO_SLACK)
-    unit = G / size.unsqueeze(-1)
+    rows = rows_of(problem, sol)
+    P, _, A, _, G, _ = rows.fields
+    size, A = norms(G), A / norms(A).unsqueeze(-1)
+    strict = _least(torch.maximum(rows.lam * size, rows.slack / size))
+    licq = _least_singular(A, rows.unit, rows.strong | rows.weak)
+    curvature, condition = _kkt(P, A, rows.unit, rows.strong)
+    residual = _residual(P, A, rows)
+    numbers = [strict, licq, curvature, condition, residual]
+    flat = (curvature <= CURVATURE_MARGIN) & rows.solved
+    dependent = (licq <= LICQ_MARGIN) & rows.solved
+    unique = only_solution(P, A, rows.unit, (rows.strong, rows.weak), flat)
+    duals = only_multipliers(A, rows.unit, (rows.strong, rows.weak), dependent)
+    if direction is not None:
+        regular = ~flat & (condition < 1 / torch.finfo(P.dtype).eps)
+        numbers.append(radius(problem, rows, direction, regular))
+    solved = (torch.where(rows.solved, v, torch.nan) for v in numbers)
+    shaped = [v.reshape(problem.batch) for v in solved]
+    flags = [(v & rows.solved).reshape(problem.batch) for v in (unique, duals)]
+    return Regularity(*shaped[:5], *flags, *shaped[5:])
 
-    licq = _least_singular(A, unit, touching)
-    curvature, condition = _kkt(P, A, unit, strong)
-    return Regularity(
-        *(
-            torch.where(solved, v, torch.nan)
-            for v in (strict, licq, curvature, condition)
-        )
+
+def _residual(P: Tensor, A: Tensor, rows: Rows) -> Tensor:
+    """Residual of the adjoint solve for a seed with no special direction."""
+    n, p = P.shape[-1], A.shape[-2]
+    seed = torch.arange(1.0, n + 1, dtype=P.dtype, device=P.device).cos()
+    seed = seed.expand(len(P), n)
+    active = torch.cat([rows.strong.new_ones(len(P), p), rows.strong], -1)
+    C = torch.cat([A, rows.unit], -2) * active.unsqueeze(-1)
+    u, y = solve_kkt(P, C, active, -seed, torch.zeros_like(active, dtype=P.dtype))
+    left = torch.cat([matvec(P, u) + matvec(C.mT, y) + seed, matvec(C, u)], -1)
+    return torch.linalg.vector_norm(left, dim=-1) / torch.linalg.vector_norm(
+        seed, dim=-1
     )
 
 

@@ -26,6 +26,7 @@ tv_dual = theorem(
     ),
     source="amos2017optnet",
     implements=(app.dual, app.denoise),
+    uses=("weak-duality",),
 )
 
 

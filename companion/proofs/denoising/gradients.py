@@ -93,7 +93,7 @@ def as_claimed(claim: app.Gradients, t: np.ndarray, z: np.ndarray) -> app.Gradie
     return claim
 
 
-def exact_minimiser(data: dict[str, Matrix], free: list[int]) -> Matrix:
+def exact_minimizer(data: dict[str, Matrix], free: list[int]) -> Matrix:
     """Z on the piece with these fused rows and the signs of the others, rationally."""
     operator = data["D"]
     fused = operator.extract(free, list(range(operator.cols)))
@@ -118,7 +118,7 @@ def assert_exact_gradients(edit: Edit = as_claimed) -> None:
         for at in np.ndindex(*want.shape):
             moved = data[name].copy()
             moved[at] = moved[at] + step
-            z = exact_minimiser({**data, name: moved}, free)
+            z = exact_minimizer({**data, name: moved}, free)
             slope = sp.diff(weights.dot(z), step).subs(step, 0)
             error = abs(float(slope) - want[at])
             assert error < 1e-12 * (1 + abs(want[at])), (

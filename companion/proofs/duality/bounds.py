@@ -264,7 +264,7 @@ def minimum_at_rational_points() -> None:
 
 @qp_dual.check(Evidence.NUMERIC)
 def both_programs_have_one_value() -> None:
-    """The dual as a QP, solved by the reference; its minimiser against the layer's."""
+    """The dual as a QP, solved by the reference; its minimizer against the layer's."""
     for seed in range(3):
         problem, known = sampling.qp(np.random.default_rng(seed))
         second = duality.dual(problem)

@@ -46,7 +46,7 @@ strong_duality = theorem(
     claim=(
         "With u = x and Ax = b the gap is lamᵀ(h-Gx), zero under complementary "
         "slackness; for every size.  On the convex rational instances that were drawn, "
-        "every minimiser has multipliers with gap zero, and every feasible point has "
+        "every minimizer has multipliers with gap zero, and every feasible point has "
         "either those or a direction along which the objective falls, never both."
     ),
     source="boyd2004convex",
@@ -116,7 +116,7 @@ def assert_certified(
 
 
 @strong_duality.check(Evidence.EXACT)
-def every_minimiser_is_certified() -> None:
+def every_minimizer_is_certified() -> None:
     rng = np.random.default_rng(3)
     for rank in (0, 1, 3) * 20:
         i = instances.certified(rng, rank=rank, optimal=True)
@@ -170,15 +170,15 @@ def inactive_rows_push_too() -> None:
     assert_certified(i.data, i.x, [], every_row=True)
 
 
-@strong_duality.control(dropped="x a minimiser: x = 0 for min ½x² + 2x over x ≥ -2")
-def point_that_is_not_a_minimiser() -> None:
+@strong_duality.control(dropped="x a minimizer: x = 0 for min ½x² + 2x over x ≥ -2")
+def point_that_is_not_a_minimizer() -> None:
     i = one(1, 2, [-1], [2], ([-2], [0], [0]))
     require(instances.feasible(i.data, i.x), "x is feasible, and P ⪰ 0")
     assert_certified(i.data, i.x, [])
 
 
 @strong_duality.control(dropped="P ⪰ 0: min -½x² over [-1, 2] at x = -1")
-def local_minimiser_of_a_concave_objective() -> None:
+def local_minimizer_of_a_concave_objective() -> None:
     i = one(-1, 0, [-1, 1], [1, 2], ([-1], [1, 0], [-1]))
     require(instances.feasible(i.data, i.x), "x is feasible")
     require(duality.optimality(i.data, i.x).lam is not None, "it has multipliers")

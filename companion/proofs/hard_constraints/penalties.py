@@ -196,7 +196,10 @@ def wrong_multiplier() -> None:
 def balanced_forces() -> None:
     A = Matrix([[1, 1], [1, 1]])
     data = with_multiplier(PLANE[0], A, Matrix([1, 1]), Matrix([1, -1]))
-    require(data[0].is_positive_definite and data[2] * Matrix([1, 1]) == data[3], "x*")
+    require(
+        data[0].is_positive_definite and data[2] * Matrix([1, 1]) == data[3],
+        "P ≻ 0, and x* is feasible",
+    )
     assert_zero_only_without_force(data, Matrix([1, -1]))
 
 

@@ -34,7 +34,7 @@ complementarity_functions = theorem(
         code.fischer_burmeister,
         conditions.jacobian,
     ),
-    uses=("qp-differential",),
+    uses=("qp-differential", "residual-rescaling"),
 )
 
 W = alphabet(

@@ -27,7 +27,7 @@ kkt_inverse = theorem(
     ),
     source="benzi2005numerical",
     implements=(kkt.jacobian,),
-    uses=("qp-augmented", "kkt-nonsingular"),
+    uses=("qp-augmented", "kkt-nonsingular", "equality-argmin"),
 )
 
 W = alphabet(

@@ -32,7 +32,12 @@ kkt_necessary = theorem(
     ),
     source="kuhn1951nonlinear",
     implements=(kkt.balance,),
-    uses=("kkt-sufficient",),
+    uses=(
+        "kkt-sufficient",
+        "first-order-convexity",
+        "farkas-lemma",
+        "moreau-decomposition",
+    ),
 )
 
 W = alphabet(

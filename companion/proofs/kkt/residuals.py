@@ -148,7 +148,7 @@ kkt_error_bound = theorem(
     ),
     source="boyd2004convex",
     implements=(kkt.residual,),
-    uses=("qp-optimality",),
+    uses=("qp-optimality", "strongly-convex-minimizer"),
 )
 
 mu = sp.Symbol("mu", positive=True)

@@ -26,6 +26,7 @@ kkt_sufficient = theorem(
     ),
     source="boyd2004convex",
     implements=(kkt.violations,),
+    uses=("first-order-convexity",),
 )
 
 # c and J are the derivatives of f and g at x; values at x and at z are letters too.

@@ -8,6 +8,11 @@ The records stand in the modules imported here, in the order in which they lean 
 other; `exact` solves small programs over the rationals.
 """
 
+# registered first: their labels are used here
+import companion.proofs.argmin
+import companion.proofs.kkt
+import companion.proofs.qp  # noqa: F401
+
 # isort: off
 from companion.proofs.nonsmooth import lipschitz
 from companion.proofs.nonsmooth import onesided

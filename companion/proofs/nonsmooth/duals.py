@@ -1,4 +1,4 @@
-"""Where multipliers are not unique and the minimiser is differentiable all the same.
+"""Where multipliers are not unique and the minimizer is differentiable all the same.
 
 Chapter: nonsmooth.md.  Theorems: degenerate-duals.
 """

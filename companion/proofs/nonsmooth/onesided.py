@@ -28,13 +28,13 @@ directional_derivative = theorem(
     claim=(
         "Let P ≻ 0 and let the rows of A and all touching rows of G be independent.  "
         "Along any direction of all the data x(t) = x + t d + O(t²) for t ↓ 0, where d "
-        "minimises ½dᵀPd + (dP x + dq + dAᵀnu + dGᵀlam)ᵀd subject to A d = db - dA x, "
+        "minimizes ½dᵀPd + (dP x + dq + dAᵀnu + dGᵀlam)ᵀd subject to A d = db - dA x, "
         "G_i d = dh_i - dG_i x where lam_i > 0 and ≤ where a row touches with lam_i = "
         "0.  d is linear in the direction if and only if no row touches with lam_i = 0."
     ),
     source="robinson1980strongly",
     implements=(kkt.directional_derivative, kkt.critical_program),
-    uses=("qp-optimality", "solution-lipschitz"),
+    uses=("qp-optimality", "kkt-necessary", "solution-lipschitz"),
 )
 
 GUESS = alphabet(
@@ -80,7 +80,7 @@ def first_order_guess() -> Iterator[Step]:
 
 
 def critical(i: Instance, d: Direction, weak: str = "may leave") -> Matrix | None:
-    """The critical program's minimiser; mutants hold the weak rows or forget them."""
+    """The critical program's minimizer; mutants hold the weak rows or forget them."""
     strong = i.active
     touching = [k for k in range(i.G.rows) if i.slack[k] == 0 and k not in strong]
     held = strong + touching if weak == "held" else strong

@@ -29,6 +29,7 @@ central_path_smoothing = theorem(
     ),
     source="tracy2024differentiability",
     implements=(kkt.central_path, kkt.central_derivative),
+    uses=("log-barrier",),
 )
 
 W = alphabet(

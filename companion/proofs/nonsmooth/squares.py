@@ -32,7 +32,7 @@ least_squares_at_kink = theorem(
     ),
     source="agrawal2019differentiable",
     implements=(kkt.least_squares_derivative,),
-    uses=("clarke-jacobian",),
+    uses=("clarke-jacobian", "qp-active-set"),
 )
 
 W = alphabet(

@@ -9,6 +9,10 @@ instances (`instances`), floating point in the named regimes (`numeric`); the re
 stand in the modules imported here, in the order in which they lean on each other.
 """
 
+# registered first: their labels are used here
+import companion.proofs.argmin
+import companion.proofs.duality  # noqa: F401
+
 # isort: off
 from companion.proofs.qp import optimality
 from companion.proofs.qp import differential

@@ -1,6 +1,6 @@
 """The KKT system of a quadratic program: its differential, and when it is nonsingular.
 
-Chapter: optnet.md.  Theorems: qp-differential, kkt-nonsingular.
+Chapters: optnet.md, sensitivity.md.  Theorems: qp-differential, kkt-nonsingular.
 """
 
 from __future__ import annotations

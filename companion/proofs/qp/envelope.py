@@ -29,7 +29,7 @@ qp_envelope = theorem(
     ),
     source="boyd2004convex",
     implements=(layers.solve,),
-    uses=("qp-differential",),
+    uses=("qp-differential", "value-function"),
 )
 
 

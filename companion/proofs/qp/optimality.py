@@ -31,6 +31,7 @@ qp_optimality = theorem(
     ),
     source="boyd2004convex",
     implements=(reference.solve, layers.solve),
+    uses=("weak-duality",),
 )
 
 # The gap, term by term, with the hypothesis that makes each term nonnegative.
@@ -139,7 +140,7 @@ def concave_objective() -> None:
 qp_uniqueness = theorem(
     "qp-uniqueness",
     claim=(
-        "If P ≻ 0 and the problem is feasible, the minimiser is unique.  If moreover "
+        "If P ≻ 0 and the problem is feasible, the minimizer is unique.  If moreover "
         "every active row has a positive multiplier, the multipliers are unique if and "
         "only if the equality rows and the active rows are linearly independent."
     ),
@@ -206,11 +207,11 @@ def multipliers_unique_iff_rows_independent() -> None:
 
 
 @qp_uniqueness.check(Evidence.NUMERIC)
-def solvers_agree_on_the_minimiser() -> None:
+def solvers_agree_on_the_minimizer() -> None:
     regimes = (*numeric.sampling.REGULAR_REGIMES, "licq_failing")
     for problem, known in numeric.draws(*regimes, "weakly_active"):
         found = layers.solve(problem.map(torch.tensor)).x
-        numeric.assert_close(found, known.x, "the layer's minimiser")
+        numeric.assert_close(found, known.x, "the layer's minimizer")
     for problem, known in numeric.draws(*regimes):
         numeric.assert_close(reference.solve(problem).x, known.x, "the reference's")
 
@@ -226,14 +227,14 @@ def duplicated_row() -> None:
     assert_multipliers_unique(i)
 
 
-def assert_minimiser_unique(problem: QP, candidates: list[np.ndarray]) -> None:
+def assert_minimizer_unique(problem: QP, candidates: list[np.ndarray]) -> None:
     """No two of the candidates are feasible with the least value among them."""
     P, q, _, _, G, h = problem.fields
     best = min(0.5 * y @ P @ y + q @ y for y in candidates)
     ties = [
         y for y in candidates if np.all(G @ y <= h) and 0.5 * y @ P @ y + q @ y == best
     ]
-    assert len(ties) == 1, f"{len(ties)} minimisers"
+    assert len(ties) == 1, f"{len(ties)} minimizers"
 
 
 @qp_uniqueness.control(dropped="P ≻ 0: the linear objective -x₁ on the unit box")
@@ -247,4 +248,4 @@ def linear_objective() -> None:
     )
     corners = [np.array([a, c]) for a in (0.0, 1.0) for c in (0.0, 1.0)]
     require(any(np.all(problem.G @ y <= problem.h) for y in corners), "feasible")
-    assert_minimiser_unique(problem, corners)
+    assert_minimizer_unique(problem, corners)

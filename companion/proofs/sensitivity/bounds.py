@@ -46,7 +46,7 @@ jacobian_bounds = theorem(
     ),
     source="dontchev2014implicit",
     implements=(reference.solution_jacobian,),
-    uses=("kkt-nonsingular", "qp-optimality", "reciprocity"),
+    uses=("kkt-nonsingular", "reciprocity", "strongly-convex-minimizer"),
 )
 
 TWO = alphabet(

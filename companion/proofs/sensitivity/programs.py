@@ -28,6 +28,7 @@ kkt_differentiable = theorem(
         "branch along it consists of minimizers (numeric)."
     ),
     source="barratt2018differentiability",
+    uses=("implicit-function", "kkt-sufficient"),
 )
 
 
@@ -132,7 +133,7 @@ basic_sensitivity = theorem(
         "-(D_w g)⁻¹ D_θ g says, and does not when one hypothesis fails."
     ),
     source="fiacco1976sensitivity",
-    uses=("kkt-differentiable",),
+    uses=("kkt-differentiable", "implicit-function"),
 )
 
 KERNEL = alphabet(constant="H C u y", H="n n symmetric", C="k n", u="n 1", y="k 1")
@@ -182,14 +183,14 @@ def curvature_added() -> None:
 @basic_sensitivity.control(dropped="strict complementarity: c on the circle")
 def point_on_the_circle() -> None:
     case = obstacle.Case(Matrix([1, 0]), move=Matrix([1, 0]))
-    require(case.licq and case.curved and not case.strict, "the other two")
+    require(case.licq and case.curved and not case.strict, "the other two hypotheses")
     obstacle.assert_moves_smoothly(case)
 
 
 @basic_sensitivity.control(dropped="curvature: c in the middle of the disc")
 def point_in_the_middle() -> None:
     case = obstacle.Case(Matrix([0, 0]), point=Matrix([1, 0]), move=Matrix([1, 0]))
-    require(case.licq and case.strict and not case.curved, "the other two")
+    require(case.licq and case.strict and not case.curved, "the other two hypotheses")
     obstacle.assert_moves_smoothly(case)
 
 
@@ -201,5 +202,5 @@ def wall_that_touches() -> None:
         wall_moves=sp.Integer(1),
         wall_force=sp.Rational(1, 4),
     )
-    require(case.strict and case.curved and not case.licq, "the other two")
+    require(case.strict and case.curved and not case.licq, "the other two hypotheses")
     obstacle.assert_moves_smoothly(case)

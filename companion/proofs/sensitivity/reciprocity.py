@@ -52,7 +52,7 @@ reciprocity = theorem(
     ),
     source="fiacco1976sensitivity",
     implements=(reference.response,),
-    uses=("kkt-nonsingular", "kkt-differentiable"),
+    uses=("kkt-nonsingular", "kkt-differentiable", "qp-envelope"),
 )
 
 

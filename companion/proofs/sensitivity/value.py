@@ -37,7 +37,7 @@ value_sensitivity = theorem(
     ),
     source="rockafellar1970convex",
     implements=(reference.multiplier_vertices,),
-    uses=("qp-optimality",),
+    uses=("weak-duality", "strong-duality", "value-function"),
 )
 
 

@@ -21,7 +21,7 @@ CENTRED = 1e-13  # residual of a point on the central path, relative to its term
 
 
 class Speeds(NamedTuple):
-    """Speeds of the minimiser and of the multipliers along a direction of the data."""
+    """Speeds of the minimizer and of the multipliers along a direction of the data."""
 
     x: np.ndarray
     nu: np.ndarray
@@ -29,7 +29,7 @@ class Speeds(NamedTuple):
 
 
 def critical_program(problem: QP, sol: QPSolution, direction: QP) -> QP:
-    """The program whose minimiser is the speed of x.
+    """The program whose minimizer is the speed of x.
 
     Rows pressed with lam > 0 stay touched, rows that touch with lam = 0 may be left,
     all others do not matter.

@@ -10,7 +10,7 @@ import torch
 from companion import sampling
 from companion.layers import qp
 from companion.layers.qp import engines
-from companion.problems import QP
+from companion.problems import QP, Status
 from tests.layers.qp.cases import FIELDS, OUTPUTS, SHAPES, as_torch, batch_of, sample
 
 pytestmark = pytest.mark.skipif(
@@ -102,7 +102,7 @@ def test_warm_start_changes_nothing_but_the_work():
 
 def test_unknown_engine_is_refused():
     problem = as_torch(sample(0)[0])
-    with pytest.raises(ValueError, match="expected one of auto, active_set"):
+    with pytest.raises(ValueError, match="expected one of auto, separable"):
         qp.solve(problem, engine="simplex")
 
 
@@ -112,3 +112,109 @@ def test_without_numba_the_interior_point_serves(monkeypatch):
     assert qp.solve(problem).info["engine"] == "interior_point"
     with pytest.raises(ValueError, match="numba, which is not installed"):
         qp.solve(problem, engine="active_set")
+
+
+def boxed(generator, size, n, *, equality=True, low=0.0):
+    """Nearest points of a weighted box, cut by one equality if there is one."""
+    d = 0.5 + torch.rand(n, generator=generator, dtype=torch.float64)
+    y = torch.randn(size, n, generator=generator, dtype=torch.float64)
+    eye = torch.eye(n, dtype=torch.float64)
+    row = torch.linspace(0.5, 2.0, n, dtype=torch.float64)[None] if equality else None
+    one = torch.ones(1, dtype=torch.float64) if equality else None
+    h = torch.cat([torch.full((n,), -low), torch.full((n,), 0.4)]).double()
+    return QP(torch.diag(d), -y, row, one, torch.cat([-eye, 2 * eye]), h)
+
+
+@pytest.mark.parametrize("equality", [True, False])
+def test_separable_engine_agrees_with_the_active_set(equality):
+    problem = boxed(torch.Generator().manual_seed(0), 5, 40, equality=equality)
+    (one, grads), (other, wanted) = (
+        outcome(problem, engine) for engine in ("separable", "active_set")
+    )
+    assert qp.solve(problem).info["engine"] == one.info["engine"] == "separable"
+    for name in OUTPUTS:
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), **CLOSE)
+    for a, b in zip(grads, wanted, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            torch.testing.assert_close(a, b, **CLOSE)
+
+
+def test_simplex_by_sorting():
+    n = 50
+    y = torch.randn(7, n, generator=torch.Generator().manual_seed(2)).double()
+    eye, ones = torch.eye(n).double(), torch.ones(1, n).double()
+    problem = QP(eye, -y, ones, ones[:, 0], -eye, 0 * ones[0])
+    falling = y.sort(descending=True).values
+    ranks = torch.arange(1, n + 1)
+    levels = (falling.cumsum(-1) - 1) / ranks
+    last = (falling > levels).sum(-1, keepdim=True)
+    expected = (y - levels.gather(-1, last - 1)).clamp(min=0)
+    sol = qp.solve(problem)
+    assert sol.info["engine"] == "separable"
+    torch.testing.assert_close(sol.x, expected, rtol=0, atol=1e-13)
+
+
+def test_bounds_that_exclude_each_other_are_infeasible():
+    n = 30
+    feasible = boxed(torch.Generator().manual_seed(1), 2, n, equality=False)
+    h = feasible.h.repeat(2, 1)
+    h[1, 0] = -1.0  # x_0 ≥ 1 and x_0 ≤ 0.2
+    sol = qp.solve(QP(*feasible.fields[:5], h))
+    assert sol.status.tolist() == [0, 1]
+    assert torch.isfinite(sol.x[0]).all()
+
+
+def test_a_problem_without_the_structure_is_refused_by_name():
+    with pytest.raises(ValueError, match="a shared diagonal P"):
+        qp.solve(as_torch(sample(0)[0]), engine="separable")
+
+
+def test_rounding_does_not_make_a_singular_P_definite():
+    # P = MᵀM of rank two, M = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]: Cholesky succeeds
+    P = torch.tensor([[45.0, 54, 63], [54, 66, 78], [63, 78, 93]]).double()
+    G = torch.tensor([[1.0, 0, 0]]).double()
+    x = torch.ones(3).double()
+    q = (-(P @ x) - G[0]).requires_grad_()
+    sol = qp.solve(QP(P, q, G=G, h=torch.ones(1).double()), engine="active_set")
+    (grad,) = torch.autograd.grad(sol.x[2], q)
+    exact = torch.tensor([0.0, 78, -66]).double() / 54  # [[66, 78], [78, 93]] inverted
+    torch.testing.assert_close(grad, exact, rtol=1e-9, atol=1e-9)
+
+
+def test_more_equalities_than_variables_are_told_infeasible():
+    A = torch.tensor([[1.0, 1], [0, 1], [-1, 1]]).double()
+    b = torch.tensor([1.0, 1, -1]).double()
+    eye, zero = torch.eye(2).double(), torch.zeros(2).double()
+    sol = qp.solve(QP(eye, zero, A, b, -eye, zero), engine="active_set")
+    assert sol.status == Status.PRIMAL_INFEASIBLE
+
+
+def test_memory_is_used_again_only_when_no_graph_needs_it():
+    problems = [batch_of(*(sample(s, shape=(40, 5, 60))[0] for s in seeds))
+                for seeds in ((0, 1, 2), (3, 4, 5))]  # fmt: skip
+
+    def graph(problem):
+        fields = [v.clone().requires_grad_() for v in problem.fields]
+        return qp.layer(QP(*fields), engine="active_set"), fields
+
+    def gradients(x, fields):
+        return torch.autograd.grad(x.square().sum(), fields)
+
+    want = [gradients(*graph(problem)) for problem in problems]
+    both = [graph(problem) for problem in problems]
+    held = both[0][0].grad_fn.saved_tensors[9].data_ptr()
+    assert held != both[1][0].grad_fn.saved_tensors[9].data_ptr()
+    for (x, fields), grads in zip(both, want, strict=True):
+        assert all(map(torch.equal, gradients(x, fields), grads))
+    del both, x, fields
+    again = [graph(problem)[0].grad_fn.saved_tensors[9] for problem in problems]
+    assert held in [v.data_ptr() for v in again]
+
+
+def test_absent_constraints_are_shared():
+    problem = batch_of(*(sample(seed)[0] for seed in range(3)))
+    q = problem.q.clone().requires_grad_()
+    x = qp.layer(QP(problem.P[0], q, G=problem.G[0], h=problem.h[0]))
+    assert [len(v) for v in x.grad_fn.saved_tensors[:3]] == [1, 1, 1]
+    assert len(x.grad_fn.saved_tensors[9]) == 1, "a factor of every instance was made"

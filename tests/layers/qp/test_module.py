@@ -14,13 +14,13 @@ def test_module_learns_every_parameter_and_stays_feasible(p, m):
     module = qp.QPLayer(5, p, m, dtype=torch.float64, generator=generator)
     target = torch.linspace(-1, 1, 5, dtype=torch.float64)
     q = torch.randn(16, 5, dtype=torch.float64, generator=generator)
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
     losses = []
     for _ in range(15):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = (module(q) - target).square().mean()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
     for name, parameter in module.named_parameters():

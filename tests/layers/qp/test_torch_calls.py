@@ -82,27 +82,38 @@ def test_freed_after_backward():
         pytest.skip("without numba there are no factors")
     leaves = batch().map(lambda v: v.requires_grad_())
     x = qp.layer(leaves)
-    assert len(x.grad_fn.saved_tensors[7:]) >= 3
+    assert len(x.grad_fn.saved_tensors[8:]) >= 3
     x.sum().backward()
     with pytest.raises(RuntimeError, match="freed"):
         _ = x.grad_fn.saved_tensors
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_memory(shared):
-    n, p, m = 12, 3, 15
+def boxed(size: int, n: int) -> QP:
+    """A batch for the separable engine: nearest points of a box in a plane."""
+    y = torch.randn(size, n, generator=torch.Generator().manual_seed(0)).double()
+    eye, one = torch.eye(n).double(), torch.ones(1, n).double()
+    return QP(
+        eye, y, one, one[:, 0], torch.cat([eye, -eye]), torch.ones(2 * n).double()
+    )
+
+
+@pytest.mark.parametrize("kind", ["own matrices", "shared", "separable"])
+def test_memory(kind):
+    n, p, m = (40, 1, 80) if kind == "separable" else (12, 3, 15)
     kept = []
     for size in (20, 40, 80):
-        fields = list(batch(size, (n, p, m)).fields)
-        if shared:
+        problem = boxed(size, n) if kind == "separable" else batch(size, (n, p, m))
+        fields = [v.clone() for v in problem.fields]
+        if kind == "shared":
             fields[::2] = [v[0].clone() for v in fields[::2]]
         sol = qp.solve(QP(*(v.requires_grad_() for v in fields)))
         kept.append(kept_bytes([getattr(sol, k) for k in OUTPUTS]))
     k, inside = p + m, min(m, n - p)
     data = n * n + k * n
     factors = n * n + k * n + k * p
-    per_instance = inside**2 + 6 * (n + 2 * k) + 16
-    per_instance += 0 if shared else data + factors
+    per_instance = 6 * (n + 2 * k) + 16
+    per_instance += 0 if kind == "separable" else inside**2
+    per_instance += data + factors if kind == "own matrices" else 0
     assert kept[2] - kept[1] == 2 * (kept[1] - kept[0])  # linear in the batch
     slope = (kept[2] - kept[1]) / 40 / 8
     assert slope <= per_instance

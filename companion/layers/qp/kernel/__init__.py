@@ -2,5 +2,5 @@
 
 Needs numba; without it the layer falls back to the interior point in torch.
 
-Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
+Chapter: optnet.md. Theorems: qp-active-set, qp-gradients.
 """

@@ -3,7 +3,7 @@
 numba's cache knows of a change in this file only, and not of one in a module that it
 calls: after such a change, delete the compiled files in `__pycache__`.
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
     if not shared:
         R = np.empty((m, m))
     if not keep:
-        F = np.empty((1, min(m, n - p), min(m, n - p)))
+        inside = max(min(m, n - p), 0)
+        F = np.empty((1, inside, inside))
     rhs, none = np.empty(p + m), np.empty(0)
     for i in range(span[0], span[1]):
         own = i if keep and not shared else 0

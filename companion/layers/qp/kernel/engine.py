@@ -1,6 +1,6 @@
 """The compiled active set as an engine of the layer: arrays in, factors kept, threads.
 
-Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
+Chapter: optnet.md. Theorems: qp-active-set, qp-gradients.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import threadpoolctl
 import torch
 from torch import Tensor
 
-from companion.layers.qp.kernel import adjoint, dense, system
+from companion.layers.qp.kernel import adjoint, dense, system, workspace
 from companion.layers.qp.kernel.lapack import LETTERS, NUMBERS, routines
 
 WORK = 2e6  # multiplications below which a batch stays on one thread
@@ -172,11 +172,11 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     shared = size > 1 and len(P) == len(A) == len(G) == 1
     rooms = size if keep and not shared else 1
     inside = max(min(m, n - p), 0)  # rows that can be independent of the equalities
-    factors = (
-        np.empty((rooms, n, n)), np.empty((rooms, p + m, n)),
-        np.empty((rooms, p + m, p)), np.empty((m, m)),
-        np.empty((size if keep else 1, inside, inside)), np.empty((size, m), np.int64),
+    shapes = (
+        (rooms, n, n), (rooms, p + m, n), (rooms, p + m, p), (m, m),
+        (size if keep else 1, inside, inside),
     )  # fmt: skip
+    factors = (*workspace.take(*shapes), np.empty((size, m), np.int64))
     found = (
         np.empty((size, n)), np.empty((size, p + m)), np.empty((size, m)),
         np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
@@ -206,7 +206,10 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
     if keep:
         L, X, S, _, F, rows = factors
         counts[~good] = 0
-        kept = (good, L, X, S, F, rows, counts, rough)
+        kept = (good, *map(workspace.lent, (L, X, S, F)), rows, counts, rough)
+        workspace.give_back(factors[3:4])
+    else:
+        workspace.give_back(factors[:5])
     return Found(
         *map(torch.from_numpy, (x, y, y[:, p:] > 0, good)),
         complete,

@@ -1,10 +1,10 @@
-"""Minimise ½zᵀRz + rᵀz over z ≥ 0 by a dual active-set method.
+"""Minimize ½zᵀRz + rᵀz over z ≥ 0 by a dual active-set method.
 
 R is the Gram matrix of the constraints in the metric of P⁻¹, so that w = Rz + r holds
 minus their slacks, scaled.  Rows enter one by one, the most violated first; a factor of
 R on the rows inside is updated, never computed anew.
 
-Chapter: interior-point.md. Source: goldfarb1983numerically.
+Chapter: optnet.md. Source: goldfarb1983numerically.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from companion.layers.qp.kernel.lapack import COMPILED
 
 DEPENDENT = 1e-13  # share of a diagonal entry below which a row depends on those inside
 SEED_DEPENDENT = 1e-9  # the same, for rows that are only guessed
-SWEEPS = 10  # of coordinate descent, for the guess
+SWEEPS = 5  # of coordinate descent, for the guess
 TRIALS = 6  # times that a guess may lose its negative rows
 SOLVED, STOPPED, UNBOUNDED = 0, 1, 2
 

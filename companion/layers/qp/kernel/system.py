@@ -4,7 +4,7 @@ With P = LLᵀ, X = [A; G]L⁻ᵀ and S = XXᵀ, elimination of the equalities l
 in the multipliers of G alone.  Once its active rows are known, the same factors solve
 the KKT system on them, for the solution, its refinement and its adjoint.
 
-Chapter: interior-point.md. Theorems: qp-active-set.
+Chapter: optnet.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations
@@ -26,12 +26,25 @@ from companion.layers.qp.kernel.lapack import (
 from companion.layers.qp.kernel.nnqp import solve_lower, solve_upper
 
 NOT_CONVEX = 3  # beside the outcomes of nnqp
+SINGULAR = 1e-11  # pivot of P, beside its entry, that rounding may have left of zero
 
 
 @njit(**COMPILED)
 def pick(batch, i):
     """The instance of a batch, or the only one that all share."""
     return batch[i if len(batch) > 1 else 0]
+
+
+@njit(**COMPILED)
+def singular(L):
+    """Whether a pivot of LLᵀ is rounding: a singular P can pass for a definite one."""
+    for j in range(len(L)):
+        entry = 0.0
+        for i in range(j + 1):
+            entry += L[j, i] * L[j, i]
+        if L[j, j] * L[j, j] <= SINGULAR * entry:
+            return True
+    return False
 
 
 @njit(**COMPILED)
@@ -46,6 +59,8 @@ def factor(calls, constants, L, X, S, R, p):
     m = k - p
     ints = np.zeros(INTEGERS, np.int32)
     if cholesky(calls, letters, ints, n, at(L), n) != 0:
+        return NOT_CONVEX
+    if singular(L):
         return NOT_CONVEX
     divide(calls, letters, ints, numbers, n, k, at(L), n, at(X), n)
     all_rows = np.empty((k, k))

@@ -1,0 +1,297 @@
+"""Why is this gradient zero?  In words, with the numbers behind them.
+
+Chapter: optnet.md. Theorems: qp-gradients, kkt-nonsingular.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from companion.layers.qp.kkt import norms
+from companion.layers.qp.regularity import Rows, regularity, rows_of
+from companion.problems import QP, QPSolution, Regularity, Status, Verdict
+from companion.problems.outcomes import CURVATURE_MARGIN
+
+NOTHING = 1e-13  # speed, beside the KKT inverse and the data, that counts as none
+SHARED = 1e-6  # part of a row that other active rows have, from which it is dependent
+CUTOFF = 1e-14  # relative eigenvalue below which the KKT matrix counts as singular
+KINDS = {"P": "row", "q": "entry", "A": "equality", "b": "equality"}
+
+
+class Cause(StrEnum):
+    """What a row of a field does to x, or why it does nothing."""
+
+    MOVES = "x moves"
+    INACTIVE = "inactive row"
+    WEAK = "weakly active row"
+    ONE_SIDED = "one-sided"
+    VERTEX = "vertex"
+    CLAMPED = "clamped at a face"
+    MEETS_ZERO = "meets a zero"
+    DEPENDENT = "dependent rows"
+    TIED = "tied optimum"
+    PROJECTED = "seed projected out"
+    NOT_SOLVED = "not solved"
+
+
+SENTENCES = {
+    Cause.MOVES: "x moves with it, at speed {speed:.3g}",
+    Cause.INACTIVE: "there is room of {slack:.3g} and the multiplier is zero, so x "
+    "feels the row only when that room is used up; the gradient is zero",
+    Cause.WEAK: "the bound touches (slack {slack:.1e}) with multiplier "
+    "{multiplier:.1e}: tightening it moves x and relaxing it does not; the gradient is "
+    "the one with the row released, zero, and `at_kink` chooses another",
+    Cause.ONE_SIDED: "x moves at speed {speed:.3g} with the weakly active rows "
+    "released, and otherwise where they hold; `at_kink` chooses",
+    Cause.VERTEX: "the active rows fix all of x, so no small change of the cost moves "
+    "it (least singular value of the rows {licq:.2g}); the gradient is zero",
+    Cause.CLAMPED: "the active rows hold this variable, whatever the others do (speed "
+    "{speed:.1e}); the gradient is zero",
+    Cause.MEETS_ZERO: "it multiplies nothing but zeros of x, and no cost that it "
+    "changes moves x; the gradient is zero",
+    Cause.DEPENDENT: "it is active and follows from other active rows (least singular "
+    "value {licq:.1e}): moving it alone does something else up than down, and the "
+    "gradient is a least-norm choice",
+    Cause.TIED: "there are other minimisers (least curvature {curvature:.1e}), so x is "
+    "no function of the data; the gradient is a least-squares number, not a derivative",
+    Cause.PROJECTED: "x moves with it at speed {speed:.3g}, but at right angles to the "
+    "seed; this gradient is zero, another seed's is not",
+    Cause.NOT_SOLVED: "there is no solution to differentiate; the gradient is zero by "
+    "convention",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why one row of a field has the gradient that it has, in one instance."""
+
+    instance: tuple[int, ...]
+    row: int
+    cause: Cause
+    multiplier: float
+    slack: float
+    speed: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The reasons for every row, and a paragraph an instance as `str`."""
+
+    field: str
+    headlines: tuple[str, ...]
+    reasons: tuple[tuple[Reason, ...], ...]
+    numbers: tuple[dict[str, float], ...]
+
+    def __str__(self) -> str:
+        kind = KINDS.get(self.field, "row")
+        paragraphs = []
+        for head, own, numbers in zip(
+            self.headlines, self.reasons, self.numbers, strict=True
+        ):
+            lines = [head]
+            for cause, group in groupby(own, key=lambda r: r.cause):
+                first, *rest = group
+                shown = max([first, *rest], key=lambda r: (-r.slack, r.speed))
+                name = f"{kind} {first.row}"
+                if rest:
+                    plural = "equalities" if kind == "equality" else {
+                        "row": "rows", "entry": "entries"}[kind]  # fmt: skip
+                    name = f"{plural} {first.row} to {rest[-1].row}"
+                text = SENTENCES[cause].format(**vars(shown), **numbers)
+                lines.append(f"  {name}: {cause}. {text[0].upper()}{text[1:]}.")
+            paragraphs.append("\n".join(lines))
+        return "\n".join(paragraphs)
+
+
+class Response(NamedTuple):
+    """How fast x moves with every row of a field, along the seed, and at weak rows."""
+
+    speed: Tensor
+    gradient: Tensor
+    pressure: Tensor
+    scale: Tensor
+
+
+def explain(
+    problem: QP, solution: QPSolution, wrt: str = "h", *, seed: Tensor | None = None
+) -> Explanation:
+    """Why the gradient of x in the field `wrt` is zero, or what it is worth.
+
+    `str` of the result reads as a paragraph for every instance.  A row that is zero for
+    every loss has a cause of its own; with `seed`, the gradient of a loss in x, rows
+    that are zero for this loss alone are told as well.  Rows are those of the field:
+    entries of q, rows of P.
+
+    Raises
+    ------
+    ValueError
+        If `wrt` is not the name of a field.
+    """
+    if wrt not in ("P", "q", "A", "b", "G", "h"):
+        msg = f"wrt: expected one of P, q, A, b, G, h, got {wrt!r}"
+        raise ValueError(msg)
+    rows, verdicts = rows_of(problem, solution), regularity(problem, solution)
+    response = _response(rows, wrt, seed, problem)
+    names = _flat(verdicts.verdict)
+    heads, reasons, numbers = [], [], []
+    for i, verdict in enumerate(names):
+        place = _place(i, problem.batch)
+        own = {k: float(v.reshape(-1)[i]) for k, v in _margins(verdicts)}
+        status = Status(int(solution.status.reshape(-1)[i])).name
+        heads.append(_headline(wrt, place, verdict, own, status))
+        numbers.append(own)
+        causes = _causes(i, (rows, verdicts, response), wrt, seeded=seed is not None)
+        values = _row_values(rows, wrt, i)
+        reasons.append(
+            tuple(
+                Reason(place, k, cause, *values[k], float(response.speed[i, k]))
+                for k, cause in enumerate(causes)
+            )
+        )
+    return Explanation(wrt, tuple(heads), tuple(reasons), tuple(numbers))
+
+
+def _margins(reg: Regularity) -> list[tuple[str, Tensor]]:
+    names = ("strict_complementarity", "licq", "curvature", "condition", "residual")
+    return [(name, getattr(reg, name)) for name in names]
+
+
+def _flat(names: Verdict | list) -> list[Verdict]:
+    if not isinstance(names, list):
+        return [names]
+    return [name for part in names for name in _flat(part)]
+
+
+def _place(i: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+    index = torch.unravel_index(torch.tensor(i), batch) if batch else ()
+    return tuple(int(k) for k in index)
+
+
+def _headline(
+    wrt: str,
+    place: tuple[int, ...],
+    verdict: Verdict,
+    own: dict[str, float],
+    status: str,
+) -> str:
+    """The verdict of an instance, with the number that decides it."""
+    why = {
+        Verdict.DIFFERENTIABLE: "every row is pressed or free by at least "
+        "{strict_complementarity:.2g} and the KKT matrix has condition {condition:.1e}",
+        Verdict.ONE_SIDED: "a row touches its bound with multiplier zero (margin "
+        "{strict_complementarity:.1e}), so x moves differently to its two sides",
+        Verdict.NOT_UNIQUE: "least singular value of the touching rows {licq:.1e}, "
+        "least curvature {curvature:.1e}: one of them is zero",
+        Verdict.ILL_CONDITIONED: "the derivative exists, but the KKT matrix has "
+        "condition {condition:.1e} (residual of an adjoint solve {residual:.1e})",
+        Verdict.NOT_SOLVED: f"the solver ended with {status}",
+    }[verdict].format(**own)
+    where = f"instance {place}, " if place else ""
+    return f"{where}gradient in {wrt}: {verdict}; {why}."
+
+
+def _response(rows: Rows, wrt: str, seed: Tensor | None, problem: QP) -> Response:
+    """Speeds of x from the pseudo-inverse of the KKT matrix on the active rows."""
+    P, _, A, _, G, _ = rows.fields
+    n, p = P.shape[-1], A.shape[-2]
+    C = torch.cat([A, G], -2)
+    size = norms(C)
+    active = torch.cat([rows.strong.new_ones(len(P), p), rows.strong], -1)
+    C = C / size.unsqueeze(-1) * active.unsqueeze(-1)
+    corner = C.new_zeros(len(P), C.shape[-2], C.shape[-2])
+    K = torch.cat([torch.cat([P, C.mT], -1), torch.cat([C, corner], -1)], -2)
+    inverse = torch.linalg.pinv(K, rtol=CUTOFF, hermitian=True)
+    X, Y = inverse[:, :n, :n], inverse[:, n:, :n] / size.unsqueeze(-1)
+    dx = _speeds(rows, wrt, X, Y)
+    g = torch.zeros_like(rows.x)
+    if seed is not None:
+        g = seed.detach().double().expand(*problem.batch, n).reshape(-1, n)
+    speed = torch.linalg.vector_norm(dx, dim=-1).amax(-1)
+    gradient = (dx * g[:, None, None]).sum(-1).abs().amax(-1)
+    weak = rows.unit * rows.weak.unsqueeze(-1)
+    pressure = torch.linalg.vector_norm(dx @ weak.mT.unsqueeze(1), dim=-1).amax(-1)
+    sizes = {"P": rows.x, "A": _pair(rows.x, rows.nu), "G": _pair(rows.x, rows.lam)}
+    data = sizes[wrt].abs().amax(-1) if wrt in sizes else torch.ones_like(rows.x[:, 0])
+    scale = NOTHING * data * inverse.abs().amax((-2, -1))
+    return Response(speed, gradient, pressure, scale)
+
+
+def _pair(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cat([x, y], -1)
+
+
+def _speeds(rows: Rows, wrt: str, X: Tensor, Y: Tensor) -> Tensor:
+    """Dx for every entry of the field; axes instance, row, entry of the row, variable.
+
+    X and Y are the blocks of the inverse that answer the cost and the constraints.
+    """
+    p = rows.nu.shape[-1]
+    Y = Y[:, :p] if wrt in "Ab" else Y[:, p:]
+    x = rows.x[:, None, :, None]
+    if wrt in "bh":
+        return Y.unsqueeze(-2)
+    if wrt == "q":
+        return -X.unsqueeze(-2)
+    if wrt == "P":
+        return -0.5 * (X.unsqueeze(2) * x + X.unsqueeze(1) * rows.x[:, :, None, None])
+    y = rows.nu if wrt == "A" else rows.lam
+    return -(y[:, :, None, None] * X.unsqueeze(1) + Y.unsqueeze(2) * x)
+
+
+def _causes(
+    i: int, found: tuple[Rows, Regularity, Response], wrt: str, *, seeded: bool
+) -> list[Cause]:
+    """The cause of every row of a field in one instance."""
+    rows, reg, response = found
+    count = response.speed.shape[-1]
+    if not rows.solved[i]:
+        return [Cause.NOT_SOLVED] * count
+    if not reg.unique.reshape(-1)[i]:
+        return [Cause.TIED] * count
+    curvature = float(reg.curvature.reshape(-1)[i])
+    bent = response.pressure[i] > response.scale[i]
+    bent |= curvature <= CURVATURE_MARGIN
+    fixed = Cause.VERTEX if math.isinf(curvature) else Cause.CLAMPED
+    if wrt in "AG" or (wrt == "P" and not rows.x[i].any()):
+        fixed = Cause.MEETS_ZERO
+    still = (response.speed[i] <= response.scale[i]).tolist()
+    unseen = (response.gradient[i] <= response.scale[i]).tolist()
+    causes = [Cause.ONE_SIDED if one else Cause.MOVES for one in bent.tolist()]
+    for k, (zero, hidden) in enumerate(zip(still, unseen, strict=True)):
+        if zero:
+            causes[k] = fixed
+        elif seeded and hidden and not bent[k]:
+            causes[k] = Cause.PROJECTED
+    return causes if wrt in "Pq" else _constrained(causes, rows, wrt, i)
+
+
+def _constrained(causes: list[Cause], rows: Rows, wrt: str, i: int) -> list[Cause]:
+    """The causes that only rows of constraints have, before those of any field."""
+    _, _, A, _, _, _ = (v[i] for v in rows.fields)
+    p, strong = len(A), rows.strong[i]
+    C = torch.cat([A / norms(A).unsqueeze(-1), rows.unit[i] * strong.unsqueeze(-1)])
+    # what is missing to one on the diagonal of CC⁺ is shared with other rows
+    covered = (C * torch.linalg.pinv(C, rtol=CUTOFF).mT).sum(-1) > 1 - SHARED
+    own = covered[:p] if wrt in "Ab" else covered[p:]
+    for k, alone in enumerate(own.tolist()):
+        if wrt in "Gh" and not strong[k]:
+            causes[k] = Cause.WEAK if rows.weak[i, k] else Cause.INACTIVE
+        elif not alone:
+            causes[k] = Cause.DEPENDENT
+    return causes
+
+
+def _row_values(rows: Rows, wrt: str, i: int) -> list[tuple[float, float]]:
+    """Multiplier and slack of every row; zeros for fields that have none."""
+    if wrt in "Gh":
+        return list(zip(rows.lam[i].tolist(), rows.slack[i].tolist(), strict=True))
+    if wrt in "Ab":
+        return [(value, 0.0) for value in rows.nu[i].tolist()]
+    return [(0.0, 0.0)] * rows.x.shape[-1]
