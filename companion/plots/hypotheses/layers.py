@@ -74,8 +74,8 @@ def curved_wall() -> Picture:
         "A disc and its lowest point (1, −1), the solution of the linear program. The "
         f"minimizers with a ridge lie beside it on the circle: for γ = 1 at ({at}).",
         [DISC],
-        [*(Mark(*p, "", RED) for p in points[1:-1]),
-         Mark(*points[0], "γ = 1", RED, (-7, -6)),
+        [*(Mark(x, y, "", RED) for x, y in points[1:-1]),
+         Mark(points[0, 0], points[0, 1], "γ = 1", RED, (-7, -6)),
          Mark(1, -1, "(1, −1)", BLUE, (0, -9))],
         paths=[(DISC, BLUE)], window=(-0.6, 2.1, -1.4, 0.4),
     )  # fmt: skip
