@@ -6,8 +6,6 @@ import numpy as np
 
 from companion.exercises import ROUNDING, Answer, Exercise, far, source
 
-NUMPY = "import numpy as np\n"
-
 
 # -------------------------------------------------------------------- multiplier
 def _multiplier(answer: Answer) -> str | None:
