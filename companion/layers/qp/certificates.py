@@ -193,6 +193,6 @@ def _to_one(v: Tensor) -> Tensor:
 
 def _project(data: tuple[Tensor, ...]) -> Tensor:
     """Solution of a program that always has one, x = 0 being feasible."""
-    run = Run("auto", torch.finfo(torch.float64).eps, keep=False, batch=(len(data[1]),))
-    x, _, _, status, _ = engines.solve(run, data)
+    run = Run("auto", torch.finfo(torch.float64).eps, (len(data[1]),))
+    x, _, status, _ = engines.solve(run, None, data)
     return torch.where((status == Status.SOLVED).unsqueeze(-1), x, torch.nan)

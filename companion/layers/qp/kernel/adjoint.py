@@ -28,6 +28,7 @@ def _leftover(instance, rows, count, dx, dy, rd, rp):
         total, value = 0.0, dy[place]
         for j in range(n):
             total += row[j] * dx[j]
+        for j in range(n):
             rd[j] += value * row[j]
         rp[place] -= total
 

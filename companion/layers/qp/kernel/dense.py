@@ -1,5 +1,8 @@
 """One chunk of a batch of dense QPs, solved without the interpreter.
 
+numba's cache knows of a change in this file only, and not of one in a module that it
+calls: after such a change, delete the compiled files in `__pycache__`.
+
 Chapter: optnet.md. Theorems: qp-active-set.
 """
 

@@ -141,6 +141,7 @@ def _direction(R, F, rows, count, entering, l, d):
     curvature = R[entering, entering]
     for a in range(count):
         curvature -= l[a] * l[a]
+    for a in range(count):
         d[a] = -l[a]
     solve_upper(F, d, count)
     return curvature
