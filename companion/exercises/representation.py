@@ -6,20 +6,14 @@ exact-regularization, box-qp, lqr-backward.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import CLOSE, Answer, built, far
 
-CLOSE = 1e-7  # relative; answers and solutions differ by rounding only
+_far = partial(far, within=CLOSE)
 NOTHING = "Nothing came back: the stub returns None."
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    gap = np.abs(got - want).max(initial=0)
-    return not gap <= CLOSE * (1 + np.abs(want).max(initial=0))  # so that NaN is far
 
 
 # ------------------------------------------------------------------------ hinges
@@ -138,25 +132,6 @@ def _lqr(answer: Answer) -> str | None:
     return "Not d_λ τᵀ + λ d_τᵀ for t = 1, …, T − 1." if _far(got, want) else None
 
 
-def _source(function: str, arguments: str, body: str) -> str:
-    lines = "\n    ".join(body.splitlines())
-    return f"import numpy as np\n\n\ndef {function}({arguments}):\n    {lines}\n"
-
-
-def _exercise(name, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
-    function, arguments = call
-    return Exercise(
-        label=f"representation-ex-{name}",
-        function=function,
-        prompt=prompt,
-        stub=_source(function, arguments, "return None"),
-        solution=_source(function, arguments, solution),
-        wrong=tuple((_source(function, arguments, w), d) for w, d in wrong),
-        checks=(test,),
-        hints=hints,
-    )
-
-
 LINE = "return slopes[0], {d}, {w}"
 AT_ZERO = "value - slopes[0] * knots[0]"
 POINTS = (
@@ -171,8 +146,8 @@ FREE = (
 PAIR = "pair = lambda u, v: u[:, :, None] * v[:, None, :]\n"
 
 EXERCISES = (
-    _exercise(
-        "hinges",
+    built(
+        "representation-ex-hinges",
         "c, d and the weights of a piecewise linear function with these slopes and "
         "knots and this value at its first knot (★).",
         ("hinges", "slopes, knots, value"),
@@ -185,8 +160,8 @@ EXERCISES = (
         _hinges,
         ("What is f left of the first knot?", "What happens to the slope at a knot?"),
     ),
-    _exercise(
-        "floor",
+    built(
+        "representation-ex-floor",
         "A number below the largest error that any two-layer ReLU network without "
         "biases makes on f at the six points of the theorem (★★).",
         ("floor", "f"),
@@ -199,8 +174,8 @@ EXERCISES = (
         _floor,
         ("What is f(x) − f(−x) for a network?", "Apply it at e₁, e₂ and e₁ + e₂."),
     ),
-    _exercise(
-        "threshold",
+    built(
+        "representation-ex-threshold",
         "The largest γ for which costᵀx + ½γ‖x‖² over the simplex has the vertex of "
         "least cost as its minimizer (★★).",
         ("threshold", "cost"),
@@ -214,8 +189,8 @@ EXERCISES = (
         ("Move a little mass from the best entry to the second.",
          "The minimizer is sparsemax(−cost/γ)."),
     ),
-    _exercise(
-        "box",
+    built(
+        "representation-ex-box",
         "d_x and the gradient in the touched bounds of min ½xᵀPx + qᵀx over a box, "
         "where `held` marks the entries at a bound (★★).",
         ("box", "P, held, g"),
@@ -233,8 +208,8 @@ EXERCISES = (
         ("Strike out the rows and columns of P that are held.",
          "What is left of −g where an entry cannot move?"),
     ),
-    _exercise(
-        "lqr",
+    built(
+        "representation-ex-lqr",
         "The gradients in F_1, …, F_{T−1} as an array, from τ, λ of `lqr` and their "
         "backward counterparts d and e (★★).",
         ("grad_F", "tau, lam, d, e"),

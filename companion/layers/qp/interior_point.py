@@ -20,6 +20,7 @@ from companion.problems import Status
 TOLERANCE = 1e-9  # on every KKT residual of a solved instance, relative to its terms
 TARGET = 1e-11  # at which an instance stops iterating
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
+ROUNDING = 1e-12  # residual of a direction that is one, beside the terms of its entry
 MARGIN = 1e-10  # a row is active where |G_i| lam_i exceeds slack_i / |G_i| by this
 PROXIMAL = (
     1e-13  # added to pivots of a Newton system; residuals are of the true problem
@@ -80,7 +81,18 @@ def solve(data: Data) -> tuple[Point, Tensor]:
     """
     scaled, sizes = balance(data)
     point, status = _iterate(scaled)
+    status = torch.where(_impossible(data), int(Status.PRIMAL_INFEASIBLE), status)
     return _finish(data, restore(point, sizes), status)
+
+
+def _impossible(data: Data) -> Tensor:
+    """Whether a row of zeros asks for what is not zero: the iterates blow up then.
+
+    Less than the tolerance is no violation, there as elsewhere.
+    """
+    free_A, free_G = ((M == 0).all(-1) for M in (data.A, data.G))
+    asked = torch.cat([free_A * data.b.abs(), free_G * (-data.h).clamp(min=0)], -1)
+    return largest(asked) > TOLERANCE * (1 + largest(data.b, data.h))
 
 
 def balance(data: Data) -> tuple[Data, tuple[Tensor, Tensor, Tensor]]:
