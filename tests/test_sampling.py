@@ -88,7 +88,7 @@ def test_points_of_cones_are_seeded_and_named(cone):
         ValueError, match=rf"region: .* got 'far' for the cone '{cone}'"
     ):
         sampling.points(cone, "far", range(1))
-    with pytest.raises(ValueError, match="cone: expected one of .* got 'ice'"):
+    with pytest.raises(ValueError, match=r"cone: expected one of .* got 'ice'"):
         sampling.points("ice", "inside", range(1))
 
 

@@ -68,7 +68,7 @@ class Ray(torch.autograd.Function):
         return g * _slope(ctx), None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, dv: Tensor, *_: None) -> Tensor:
+    def jvp(ctx: Any, dv: Tensor, *_: Any) -> Tensor:
         """dθ/dv dv."""
         return dot(_slope(ctx), dv)
 
