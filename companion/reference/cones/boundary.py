@@ -35,15 +35,15 @@ def frame(v: Array, P: Array, dP: Array, D: Array, dD: Array) -> tuple:
 def increasing_root(f: Callable, low: float, high: float, start: float) -> float:
     """The zero of an increasing f, which returns its value and its slope.
 
-    Newton's method, and bisection where its step leaves the bracket or is not half as
-    long as the last one.  Where f has one sign, the end of the bracket.
+    Newton's method, and bisection where its step leaves the bracket or is longer than
+    the last one.  Where f has one sign, the end of the bracket.
     """
     s, last = min(max(start, low), high), high - low
     for _ in range(ITERATIONS):
         value, slope = f(s)
         low, high = (low, s) if value > 0 else (s, high)
         step = -value / slope if slope > FLAT else np.inf
-        newton = low < s + step < high and abs(step) <= last / 2
+        newton = low <= s + step <= high and abs(step) <= last
         target = s + step if newton else low + (high - low) / 2
         s, last = target, abs(target - s)
         if last <= (LAST if newton else 1e-16) * (1 + abs(s)):
