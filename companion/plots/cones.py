@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import ListedColormap
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from companion.plots import INK
@@ -89,14 +90,15 @@ def fields(planes: Mapping[str, Section], sizes: Mapping[str, int]) -> Figure:
     figure, grid = _grid(len(planes))
     for axes, (title, (a, b, kept, names)) in zip(grid, planes.items(), strict=True):
         size = sizes[title]
-        mesh = axes.pcolormesh(
+        axes.pcolormesh(
             a, b, kept / size, cmap="viridis", vmin=0, vmax=1, rasterized=True
         )
         axes.contour(
             a, b, kept, np.arange(1, 10) * size / 10, colors="white", linewidths=0.5
         )
         _name(axes, title, names, (a, b))
-    bar = figure.colorbar(mesh, ax=grid, location="bottom", shrink=0.6, aspect=30)
+    scale = ScalarMappable(Normalize(0, 1), "viridis")
+    bar = figure.colorbar(scale, ax=grid, location="bottom", shrink=0.6, aspect=30)
     bar.set_label("trace of DΠ over the dimension")
     return figure
 

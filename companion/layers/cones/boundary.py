@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 200  # bisection alone needs fewer for the brackets that occur
+LEAP = 8.0  # of a bisection; brackets are logarithms, and mostly empty
 LAST = 1e-9  # of a Newton step: the next one is below rounding
 Curve = tuple[Tensor, Tensor, Tensor, Tensor]  # P, P′, D, D′, each pair scaled alike
 
@@ -104,7 +105,9 @@ def increasing_root(f: Callable, low: Tensor, high: Tensor, start: Tensor) -> Te
         high, low = torch.where(above, s, high), torch.where(above, low, s)
         step = torch.where(slope > 0, -value / slope, torch.inf)
         newton = (low <= s + step) & (s + step <= high) & (step.abs() <= last)
-        target = torch.where(newton, s + step, low + (high - low) / 2)
+        middle = low + (high - low) / 2
+        leap = torch.minimum(torch.maximum(middle, s - LEAP), s + LEAP)
+        target = torch.where(newton, s + step, leap)
         last = (target - s).abs()
         s = torch.where(done, s, target)
         done = done | (last <= torch.where(newton, LAST, 1e-16) * (1 + s.abs()))
