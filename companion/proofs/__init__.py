@@ -6,6 +6,7 @@ one record with its derivation.
 
 from companion.proofs import (  # their theorems register on import
     argmin,
+    cones,
     convexity,
     denoising,
     duality,
@@ -35,6 +36,7 @@ __all__ = [
     "Step",
     "Theorem",
     "argmin",
+    "cones",
     "convexity",
     "denoising",
     "derivation",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from companion.plots.hypotheses import (
+    cones,
     convexity,
     curvature,
     derivatives,
@@ -31,9 +32,10 @@ GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "feasibility": {**existence.FEASIBLE, **layers.FEASIBLE},
     "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
-    "signs": {**forms.SIGNS, **layers.SIGNS},
+    "kinks": cones.KINKS,
+    "signs": {**forms.SIGNS, **cones.SIGNS, **layers.SIGNS},
     "limits": {**derivatives.LIMITS, **layers.LIMITS},
-    "form": {**forms.STRUCTURE, **layers.STRUCTURE},
+    "form": {**forms.STRUCTURE, **layers.STRUCTURE, **cones.STRUCTURE},
 }
 PICTURES: dict[str, Callable[[], Picture]] = {
     key: picture for group in GROUPS.values() for key, picture in group.items()
