@@ -6,13 +6,19 @@ axes) when they are built, and never read the numbers, so that they can be trace
 Chapter: optnet.md.
 """
 
-from companion.problems.conic import ConeProgram, Cones, ConeSolution
+from companion.problems.conic import (
+    ConeCertificate,
+    ConeProgram,
+    Cones,
+    ConeSolution,
+)
 from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
 from companion.problems.quadratic import QP, Certificate, QPSolution
 
 __all__ = [
     "QP",
     "Certificate",
+    "ConeCertificate",
     "ConeProgram",
     "ConeSolution",
     "Cones",
