@@ -7,16 +7,19 @@ Chapter: optnet.md.
 """
 
 from companion.problems.conic import (
+    Block,
     ConeCertificate,
     ConeProgram,
     Cones,
     ConeSolution,
+    blocks,
 )
 from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
 from companion.problems.quadratic import QP, Certificate, QPSolution
 
 __all__ = [
     "QP",
+    "Block",
     "Certificate",
     "ConeCertificate",
     "ConeProgram",
@@ -27,4 +30,5 @@ __all__ = [
     "SolveError",
     "Status",
     "Verdict",
+    "blocks",
 ]

@@ -115,7 +115,7 @@ def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]
     """
     found = engine.solve(fields, run.K, accuracy=engine.EARLY)
     state, run.system, status = _finished(run.K, fields, found)
-    short = np.where(status == Status.SOLVED, state.error > newton.ENOUGH, True)
+    short = (status != Status.SOLVED) | (state.error > newton.ENOUGH)
     again = np.flatnonzero(short & found.finite & ~np.isin(status, NONE))
     if len(again):
         own = newton.chosen(fields, again)

@@ -39,7 +39,7 @@ class Parts(NamedTuple):
 
 
 def parts_of(lam: np.ndarray) -> Parts:
-    """lam/(1 − lam) and 1/(1 − lam) of the rows that weigh, zero for those that stay."""
+    """lam/(1 − lam) and 1/(1 − lam), zero for the rows that stay."""
     hard = np.flatnonzero(lam > SPLIT)
     room = 1 - lam
     room[hard] = np.inf

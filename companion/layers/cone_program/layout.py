@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +23,21 @@ class Group:
     rows: np.ndarray
 
 
+class Triple(NamedTuple):
+    """Which triples are of one kind, with their exponents where they have some."""
+
+    cone: str
+    part: slice
+    exponents: tuple[float, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """The rows of a product: `free` under the dual, `sign`ed, and grouped blocks.
 
     A second-order cone of one row is the half line, and stands with the signed rows.
-    `blocks` has the rows of every block in their order, free and signed rows one by one.
+    `blocks` has the rows of every block in their order, one by one where they are free
+    or signed.
     """
 
     rows: int
@@ -35,6 +46,7 @@ class Layout:
     soc: tuple[Group, ...]
     psd: tuple[Group, ...]
     triples: np.ndarray
+    kinds: tuple[Triple, ...]
     blocks: tuple[np.ndarray, ...]
     K: Cones
 
@@ -66,11 +78,21 @@ def layout(K: Cones) -> Layout:
         soc=tuple(Group(k, np.stack(v)) for k, v in soc.items()),
         psd=tuple(Group(k, np.stack(v)) for k, v in psd.items()),
         triples=triples,
+        kinds=_kinds(K),
         blocks=tuple(np.split(np.arange(K.rows), np.cumsum(sizes)[:-1]))
         if sizes
         else (),
         K=K,
     )
+
+
+def _kinds(K: Cones) -> tuple[Triple, ...]:
+    ends = np.cumsum([0, K.exp, K.exp_dual, len(K.power)]).tolist()
+    every = zip(
+        ("exp", "exp_dual", "power"), pairwise(ends), ((), (), K.power), strict=True
+    )
+    kinds = (Triple(name, slice(*ends), given) for name, ends, given in every)
+    return tuple(kind for kind in kinds if kind.part.stop > kind.part.start)
 
 
 @cache

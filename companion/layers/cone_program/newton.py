@@ -24,8 +24,9 @@ from companion.layers.cone_program.spectrum import Spectrum
 
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first
-HALF = 0.5  # a step, or a factor, that leaves more of the error is the last
-GOAL = 1e-15  # error, relative to the terms that are summed, at which to stop
+GAIN = 0.03  # a step that leaves more of the error is the last with its factor
+HALF = 0.5  # a factor that leaves more of it is the last
+GOAL = 1e-14  # error, relative to the terms that are summed, at which to stop
 ENOUGH = 1e-12  # error above which another factor is worth its while
 
 
@@ -111,7 +112,7 @@ def _chords(
         dx, dv = system.step(*state.residual)
         trial = at(fields, state.x - dx, state.v - dv, system.at.where)
         better = live & (trial.error < state.error)
-        live = better & (trial.error < HALF * state.error) & (trial.error > GOAL)
+        live = better & (trial.error < GAIN * state.error) & (trial.error > GOAL)
         if better.all():
             state = trial
         elif better.any():

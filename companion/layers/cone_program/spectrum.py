@@ -16,9 +16,13 @@ from copy import copy
 import numpy as np
 import torch
 
-
-from companion.layers.cone_program.layout import Group, Layout, places, triangle
-from companion.problems import Cones
+from companion.layers.cone_program.layout import (
+    Layout,
+    Triple,
+    places,
+    triangle,
+)
+from companion.layers.cones import TABLE
 
 ROOT = np.sqrt(0.5)
 EXACT = 1e-12  # distance to 0 or 1 at which an eigenvalue of a 3 x 3 block is that
@@ -38,14 +42,14 @@ class Spectrum:
         for group in where.psd:
             self._add(group.rows, Semidefinite(v[:, group.rows], group.size))
         if len(where.triples):
-            self._add(where.triples, Triples(v[:, where.triples], where.K))
+            self._add(where.triples, Triples(v[:, where.triples], where.kinds))
 
     def _line(self, v: np.ndarray) -> None:
         """Rows that are free under the dual, and signed rows."""
         self.lam[:, self.where.free] = 1.0
         self.point[:, self.where.free] = v[:, self.where.free]
         signed = v[:, self.where.sign]
-        self.lam[:, self.where.sign] = signed > 0
+        self.lam[:, self.where.sign] = signed >= 0
         self.point[:, self.where.sign] = np.maximum(signed, 0)
 
     def _add(
@@ -96,7 +100,7 @@ class Spectrum:
 class SecondOrder:
     """Blocks (t, w): eigenvectors (1, ±w/r)/√2, and all that is orthogonal to them.
 
-    r ≤ t: lam = 1; r ≤ −t: lam = 0; else 1, 0 and (1 + t/r)/2.
+    r ≤ t: lam = 1; r < −t: lam = 0; else 1, 0 and (1 + t/r)/2.
     """
 
     batched = ("lam", "point", "sign", "h", "beta")
@@ -104,7 +108,7 @@ class SecondOrder:
     def __init__(self, v: np.ndarray) -> None:
         t, w = v[..., 0], v[..., 1:]
         r = np.sqrt((w * w).sum(-1))
-        inside, outside = r <= t, r <= -t
+        inside, outside = r <= t, r < -t
         unit = w / np.where(r > 0, r, 1.0)[..., None]
         unit[..., 0] = np.where(r > 0, unit[..., 0], 1.0)
         self.sign = np.where(unit[..., 0] > 0, -1.0, 1.0)
@@ -147,7 +151,7 @@ class SecondOrder:
 class Semidefinite:
     """Blocks svec(X), X = V diag(e) Vᵀ: eigenvectors svec(V E_ij Vᵀ).
 
-    lam_ij = 1 where e_i, e_j > 0, 0 where e_i, e_j ≤ 0, else e₊/(e₊ + |e₋|).
+    lam_ij = 1 where e_i, e_j ≥ 0, 0 where e_i, e_j < 0, else e₊/(e₊ + |e₋|).
     """
 
     batched = ("lam", "point", "values", "V")
@@ -161,7 +165,7 @@ class Semidefinite:
         i, j = self.rows, self.columns
         above = up[..., i] + up[..., j]
         total = np.abs(self.values[..., i]) + np.abs(self.values[..., j])
-        self.lam = np.where(above > 0, above / np.where(total > 0, total, 1.0), 0.0)
+        self.lam = np.where(total > 0, above / np.where(total > 0, total, 1.0), 1.0)
         positive = (self.V * up[..., None, :]) @ self.V.swapaxes(-1, -2)
         self.point = positive[..., i, j] * self.weight
 
@@ -192,12 +196,15 @@ class Triples:
 
     batched = ("lam", "point", "Q")
 
-    def __init__(self, v: np.ndarray, K: Cones) -> None:
-        own = Cones(exp=K.exp, exp_dual=K.exp_dual, power=K.power)
-        flat = torch.from_numpy(v.reshape(len(v), -1))
-        point, D = triples_of(flat, own)
-        self.point = point.reshape(v.shape)
-        lam, self.Q = np.linalg.eigh(D)
+    def __init__(self, v: np.ndarray, groups: tuple[Triple, ...]) -> None:
+        D = np.empty((*v.shape, 3))
+        for name, part, exponents in groups:
+            given = (torch.tensor(exponents),) if exponents else ()
+            found = TABLE[name].derivative(torch.from_numpy(-v[:, part]), *given)
+            D[:, part] = np.eye(3) - found.numpy()
+        # degree 1: Π(v) = DΠ(v) v
+        self.point = (D @ v[..., None])[..., 0]
+        lam, self.Q = np.linalg.eigh(0.5 * (D + D.swapaxes(-1, -2)))
         lam = np.where(np.abs(lam) < EXACT, 0.0, lam)
         self.lam = np.where(np.abs(1 - lam) < EXACT, 1.0, lam)
 
@@ -208,17 +215,3 @@ class Triples:
     def back(self, X: np.ndarray) -> np.ndarray:
         """UX."""
         return self.Q @ X
-
-
-def triples_of(v: torch.Tensor, K: Cones) -> tuple[np.ndarray, np.ndarray]:
-    """Π and the 3 x 3 blocks of DΠ for the dual of a product of triples."""
-    from companion.layers import cones
-
-    count = K.rows // 3
-    point = cones.project_dual(v, K).numpy()
-    columns = [
-        cones.jvp_dual(v, torch.eye(3, dtype=v.dtype)[i].repeat(count).expand_as(v), K)
-        for i in range(3)
-    ]
-    D = torch.stack(columns, -1).reshape(*v.shape[:-1], count, 3, 3)
-    return point, (0.5 * (D + D.mT)).numpy()
