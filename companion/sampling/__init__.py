@@ -3,6 +3,7 @@
 Chapter: optnet.md.
 """
 
+from companion.sampling.programs import CONE_REGIMES, cone_program
 from companion.sampling.quadratic import (
     CONDITION,
     REGIMES,
@@ -11,4 +12,12 @@ from companion.sampling.quadratic import (
     qp,
 )
 
-__all__ = ["CONDITION", "REGIMES", "REGULAR_REGIMES", "WIDTH", "qp"]
+__all__ = [
+    "CONDITION",
+    "CONE_REGIMES",
+    "REGIMES",
+    "REGULAR_REGIMES",
+    "WIDTH",
+    "cone_program",
+    "qp",
+]

@@ -199,7 +199,7 @@ class Triples:
     def __init__(self, v: np.ndarray, groups: tuple[Triple, ...]) -> None:
         D = np.empty((*v.shape, 3))
         for name, part, exponents in groups:
-            given = (torch.tensor(exponents),) if exponents else ()
+            given = (torch.tensor(exponents, dtype=torch.float64),) if exponents else ()
             found = TABLE[name].derivative(torch.from_numpy(-v[:, part]), *given)
             D[:, part] = np.eye(3) - found.numpy()
         # degree 1: Π(v) = DΠ(v) v
