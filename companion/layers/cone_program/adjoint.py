@@ -141,11 +141,11 @@ def _finished(
     """The answers refined, with the system there and statuses by the error left."""
     lost = np.isin(found.status, NONE) | ~found.finite
     keep = ~lost[:, None]
-    x, v = (np.where(keep, w, 0.0) for w in (found.x, found.y - found.s))
+    x, y, s = (np.where(keep, w, 0.0) for w in (found.x, found.y, found.s))
     fields = tuple(
         v if np.isfinite(v).all() else _masked(v, found.finite) for v in fields
     )
-    start = newton.at(fields, x, v, layout(K))
+    start = newton.at(fields, x, y - s, layout(K), y)
     state, system = newton.refine(fields, start, ~lost)
     good = ~lost & (state.error <= ACCEPTED)
     unfinished = found.status == Status.SOLVED

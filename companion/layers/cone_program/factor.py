@@ -49,6 +49,8 @@ def parts_of(lam: np.ndarray) -> Parts:
 class Dense:
     """K as a dense matrix, with its LU, or its eigenvectors where it is singular."""
 
+    rotated = True  # its second parts are in the basis U
+
     def __init__(self, P: np.ndarray, B: np.ndarray, lam: np.ndarray) -> None:
         self.B, self.lam, self.n = B, lam, len(P)
         self.parts = parts_of(lam)

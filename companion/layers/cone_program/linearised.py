@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from companion.layers.cone_program.factor import Dense
+from companion.layers.cone_program.layout import Layout
+from companion.layers.cone_program.sparse_factor import Sparse
 from companion.layers.cone_program.spectrum import Spectrum
 
 ROUNDING = 1e-15  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
-REFINEMENTS = 4
+REFINEMENTS = 6
+SMALL = 250  # rows and columns together up to which dense factors are always cheaper
+FILLED = 0.03  # share of entries that are not zero up to which sparse factors are
 
 
 class Linearised:
@@ -30,12 +35,31 @@ class Linearised:
         self.P, self.A = P, A
         self.at = self.exact = spectrum
         size = len(spectrum.lam)
-        B = self.at.rotate(np.broadcast_to(A, (size, *A.shape[1:])))
-        self.factors: dict[int, Any] = {
-            int(i): Dense(P[i if len(P) > 1 else 0], B[i], self.at.lam[i])
-            for i in np.flatnonzero(wanted)
-        }
+        self.factors: dict[int, Any] = {}
+        dense = np.flatnonzero(wanted)
+        if worth_trying(self.at.where, A.shape[-1]):
+            dense = self._sparse(dense)
+        if len(dense):
+            own = A if len(A) == 1 else A[dense]
+            B = self.at.take(dense).rotate(
+                np.broadcast_to(own, (len(dense), *A.shape[1:]))
+            )
+            for j, i in enumerate(dense):
+                Pi = P[i if len(P) > 1 else 0]
+                self.factors[int(i)] = Dense(Pi, B[j], self.at.lam[i])
         self.residual = np.zeros(size)
+
+    def _sparse(self, places: np.ndarray) -> np.ndarray:
+        """Factor the instances with mostly zeros as such; the places of the others."""
+        others = []
+        for i in places:
+            A = self.A[i if len(self.A) > 1 else 0]
+            if np.count_nonzero(A) > FILLED * A.size:
+                others.append(i)
+                continue
+            P = self.P[i if len(self.P) > 1 else 0]
+            self.factors[int(i)] = Sparse(P, sparse.csr_matrix(A), self.at, i)
+        return np.array(others, int)
 
     def move(self, spectrum: Spectrum) -> None:
         """Answer for other points from now on; the factors serve to get there."""
@@ -118,11 +142,26 @@ class Linearised:
         self, r1: np.ndarray, r2: np.ndarray, name: str = "solve"
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the factors alone answer."""
-        turned = self.at.rotate(r2[..., None])[..., 0]
+        turned = r2
+        some = any(factor.rotated for factor in self.factors.values())
+        if some:
+            turned = self.at.rotate(r2[..., None])[..., 0]
         u, w = np.zeros_like(r1), np.zeros_like(r2)
         for i, factor in self.factors.items():
-            u[i], w[i] = getattr(factor, name)(r1[i], turned[i])
-        return u, self.at.restore(w[..., None])[..., 0]
+            given = turned if factor.rotated else r2
+            u[i], w[i] = getattr(factor, name)(r1[i], given[i])
+        if some:
+            restored = self.at.restore(w[..., None])[..., 0]
+            for i, factor in self.factors.items():
+                if factor.rotated:
+                    w[i] = restored[i]
+        return u, w
+
+
+def worth_trying(where: Layout, n: int) -> bool:
+    """Whether there may be zeros enough for sparse factors to pay."""
+    triangle = sum(group.rows.size for group in where.psd)
+    return n + where.rows > SMALL and triangle < 0.5 * where.rows
 
 
 def times(M: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -58,11 +58,18 @@ class State(NamedTuple):
 
 
 def at(
-    fields: tuple[np.ndarray, ...], x: np.ndarray, v: np.ndarray, where: Layout
+    fields: tuple[np.ndarray, ...],
+    x: np.ndarray,
+    v: np.ndarray,
+    where: Layout,
+    near: np.ndarray | None = None,
 ) -> State:
-    """The state at (x, v); its error is relative to the terms of the residuals."""
+    """The state at (x, v); its error is relative to the terms of the residuals.
+
+    `near` is a guess of y, if there is one.
+    """
     P, q, A, b = fields
-    spectrum = Spectrum(v, where)
+    spectrum = Spectrum(v, where, near)
     y = spectrum.point
     Px, Ay, Ax, s = times(P, x), transposed(A, y), times(A, x), y - v
     r = Px + Ay + q, b - Ax - s
@@ -89,7 +96,8 @@ def refine(
         if not len(behind):
             break
         own, some = chosen(fields, behind), np.ones(len(behind), bool)
-        first = at(own, state.x[behind], state.v[behind], system.at.where)
+        x, v, y = (w[behind] for w in (state.x, state.v, state.y))
+        first = at(own, x, v, system.at.where, y)
         fresh = Linearised(own[0], own[2], first.spectrum, some)
         first = first._replace(spectrum=first.spectrum.copy())
         found = _chords(own, first, fresh, some)
@@ -110,7 +118,8 @@ def _chords(
         if not live.any():
             break
         dx, dv = system.step(*state.residual)
-        trial = at(fields, state.x - dx, state.v - dv, system.at.where)
+        x, v = state.x - dx, state.v - dv
+        trial = at(fields, x, v, system.at.where, state.y)
         better = live & (trial.error < state.error)
         live = better & (trial.error < GAIN * state.error) & (trial.error > GOAL)
         if better.all():

@@ -14,24 +14,27 @@ from __future__ import annotations
 from copy import copy
 
 import numpy as np
-import torch
 
+from companion.layers.cone_program import triples
 from companion.layers.cone_program.layout import (
     Layout,
     Triple,
     places,
     triangle,
 )
-from companion.layers.cones import TABLE
 
 ROOT = np.sqrt(0.5)
-EXACT = 1e-12  # distance to 0 or 1 at which an eigenvalue of a 3 x 3 block is that
 
 
 class Spectrum:
-    """Π and DΠ for K* at a batch of points v, of shape (batch, m)."""
+    """Π and DΠ for K* at a batch of points v, of shape (batch, m), given a guess of Π.
 
-    def __init__(self, v: np.ndarray, where: Layout) -> None:
+    The guess saves time, and changes no more than rounding.
+    """
+
+    def __init__(
+        self, v: np.ndarray, where: Layout, near: np.ndarray | None = None
+    ) -> None:
         self.where = where
         self.lam = np.empty_like(v)
         self.point = np.empty_like(v)
@@ -41,8 +44,11 @@ class Spectrum:
             self._add(group.rows, SecondOrder(v[:, group.rows]))
         for group in where.psd:
             self._add(group.rows, Semidefinite(v[:, group.rows], group.size))
-        if len(where.triples):
-            self._add(where.triples, Triples(v[:, where.triples], where.kinds))
+        t = where.triples
+        if len(t):
+            self._add(
+                t, Triples(v[:, t], where.kinds, None if near is None else near[:, t])
+            )
 
     def _line(self, v: np.ndarray) -> None:
         """Rows that are free under the dual, and signed rows."""
@@ -58,17 +64,21 @@ class Spectrum:
         self.turns.append((rows, turn))
         self.lam[:, rows], self.point[:, rows] = turn.lam, turn.point
 
-    def copy(self) -> Spectrum:
-        """One that may be changed in place."""
+    def take(self, places: np.ndarray | slice) -> Spectrum:
+        """Some instances, in arrays of their own."""
         other = copy(self)
-        other.lam, other.point = self.lam.copy(), self.point.copy()
+        other.lam, other.point = self.lam[places], self.point[places]
         other.turns = []
         for rows, turn in self.turns:
             twin = copy(turn)
             for name in turn.batched:
-                setattr(twin, name, getattr(turn, name).copy())
+                setattr(twin, name, getattr(turn, name)[places])
             other.turns.append((rows, twin))
         return other
+
+    def copy(self) -> Spectrum:
+        """One that may be changed in place."""
+        return self.take(np.arange(len(self.lam)))
 
     def put(self, places: np.ndarray, other: Spectrum, which: np.ndarray) -> None:
         """Replace some instances, in place, by those of another batch."""
@@ -103,7 +113,7 @@ class SecondOrder:
     r ≤ t: lam = 1; r < −t: lam = 0; else 1, 0 and (1 + t/r)/2.
     """
 
-    batched = ("lam", "point", "sign", "h", "beta")
+    batched = ("lam", "point", "sign", "h", "beta", "unit", "mu")
 
     def __init__(self, v: np.ndarray) -> None:
         t, w = v[..., 0], v[..., 1:]
@@ -111,11 +121,12 @@ class SecondOrder:
         inside, outside = r <= t, r < -t
         unit = w / np.where(r > 0, r, 1.0)[..., None]
         unit[..., 0] = np.where(r > 0, unit[..., 0], 1.0)
+        self.unit = unit
         self.sign = np.where(unit[..., 0] > 0, -1.0, 1.0)
         self.h = unit.copy()  # I − h hᵀ/h₀' maps w/r to ∓e₁ and back
         self.h[..., 0] -= self.sign
         self.beta = 2.0 / (self.h * self.h).sum(-1)
-        mu = 0.5 * (1 + t / np.where(r > 0, r, 1.0))
+        mu = self.mu = 0.5 * (1 + t / np.where(r > 0, r, 1.0))
         kind = np.where(inside, 1.0, 0.0)
         middle = ~inside & ~outside
         self.lam = np.repeat(np.where(middle, mu, kind)[..., None], v.shape[-1], -1)
@@ -123,6 +134,12 @@ class SecondOrder:
         self.lam[..., 1] = np.where(middle, 0.0, kind)
         scaled = np.concatenate([(mu * r)[..., None], mu[..., None] * w], -1)
         self.point = np.where(middle[..., None], scaled, kind[..., None] * v)
+
+    def axes(self, i: int, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(1, w/r)/√2 and (1, −w/r)/√2 of some blocks of instance i."""
+        w = ROOT * self.unit[i, which]
+        one = np.full((len(w), 1), ROOT)
+        return np.concatenate([one, w], -1), np.concatenate([one, -w], -1)
 
     def _reflected(self, W: np.ndarray) -> np.ndarray:
         along = self.beta[..., None, None] * (self.h[..., None, :] @ W)
@@ -182,6 +199,11 @@ class Semidefinite:
             M = M.swapaxes(-3, -2)
         return M[..., self.rows, self.columns, :] * self.weight[:, None]
 
+    def basis(self, i: int) -> np.ndarray:
+        """The blocks of U in instance i."""
+        eye = np.eye(len(self.rows))
+        return self._turn(np.broadcast_to(eye, (len(self.V[i]), *eye.shape)), self.V[i])
+
     def forth(self, X: np.ndarray) -> np.ndarray:
         """UᵀX, columns last."""
         return self._turn(X, self.V.swapaxes(-1, -2))
@@ -196,17 +218,20 @@ class Triples:
 
     batched = ("lam", "point", "Q")
 
-    def __init__(self, v: np.ndarray, groups: tuple[Triple, ...]) -> None:
-        D = np.empty((*v.shape, 3))
-        for name, part, exponents in groups:
-            given = (torch.tensor(exponents, dtype=torch.float64),) if exponents else ()
-            found = TABLE[name].derivative(torch.from_numpy(-v[:, part]), *given)
-            D[:, part] = np.eye(3) - found.numpy()
-        # degree 1: Π(v) = DΠ(v) v
-        self.point = (D @ v[..., None])[..., 0]
-        lam, self.Q = np.linalg.eigh(0.5 * (D + D.swapaxes(-1, -2)))
-        lam = np.where(np.abs(lam) < EXACT, 0.0, lam)
-        self.lam = np.where(np.abs(1 - lam) < EXACT, 1.0, lam)
+    def __init__(
+        self, v: np.ndarray, kinds: tuple[Triple, ...], near: np.ndarray | None
+    ) -> None:
+        parts = [
+            triples.found(v[:, k.part], k, None if near is None else near[:, k.part])
+            for k in kinds
+        ]
+        self.point, self.lam, self.Q = (
+            np.concatenate(part, 1) for part in zip(*parts, strict=True)
+        )
+
+    def basis(self, i: int) -> np.ndarray:
+        """The blocks of U in instance i."""
+        return self.Q[i]
 
     def forth(self, X: np.ndarray) -> np.ndarray:
         """UᵀX, columns last."""
