@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from companion.layers import cones
 from companion.layers.cone_program import certificates, engine, newton
 from companion.layers.cone_program.layout import layout
 from companion.layers.cone_program.linearised import Linearised, times, transposed
+from companion.layers.cone_program.solves import Plain, Transposed, outer
+from companion.layers.qp.kkt import matvec
 from companion.problems import Cones, Status
 
 ACCEPTED = 1e-8  # error of the conditions at which an instance counts as solved
@@ -70,6 +73,8 @@ class Solve(torch.autograd.Function):
 
         grad_P = (g1 xᵀ + x g1ᵀ)/2, grad_q = g1, grad_A = y g1ᵀ − g2 xᵀ, grad_b = g2.
         """
+        if torch.is_grad_enabled():
+            return _differentiable(ctx, seeds[:3])
         _, _, x, y, s, status = ctx.saved_tensors
         solved = (status == Status.SOLVED).unsqueeze(-1)
         gx, gy, gs = (
@@ -95,16 +100,48 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """M(dx, dv) = −(dP x + dAᵀy + dq, db − dA x), dy = D dv, ds = dy − dv."""
-        P, A, x, y, _, status = ctx.saved_tensors
-        solved = (status == Status.SOLVED).unsqueeze(-1)
-        x0, y0 = (torch.where(solved, v, 0.0) for v in (x, y))
-        moves = [
-            np.zeros((1, *v.shape[1:])) if t is None else t.numpy()
+        P, A, x, y, s, solved = _healthy(ctx.saved_tensors)
+        dP, dq, dA, db = (
+            torch.zeros_like(v) if t is None else t
             for t, v in zip(tangents[1:], (P, x, A, y), strict=True)
-        ]
-        parts = pushed_forward(ctx.run.system, moves, (x0.numpy(), y0.numpy()))
-        dx, dy, ds = (torch.where(solved, torch.from_numpy(v), 0.0) for v in parts)
-        return dx, dy, ds, None
+        )
+        r1 = -(matvec(0.5 * (dP + dP.mT), x) + dq + matvec(dA.mT, y))
+        r2 = torch.where(solved, matvec(dA, x) - db, 0.0)
+        dx, dv = Plain.apply(ctx.run, P, A, y - s, torch.where(solved, r1, 0.0), r2)
+        dy = cones.jvp_dual(y - s, dv, ctx.run.K)
+        return dx, dy, dy - dv, None
+
+
+def _differentiable(
+    ctx: Any, seeds: tuple[Tensor | None, ...]
+) -> tuple[Tensor | None, ...]:
+    """The same gradients, made of what autograd can differentiate again."""
+    P, A, x, y, s, solved = _healthy(ctx.saved_tensors)
+    gx, gy, gs = (
+        torch.zeros_like(v) if g is None else torch.where(solved, g, 0.0)
+        for g, v in zip(seeds, (x, y, s), strict=True)
+    )
+    f2 = gs - cones.jvp_dual(y - s, gy + gs, ctx.run.K)
+    g1, g2 = Transposed.apply(ctx.run, P, A, y - s, -gx, f2)
+    grad_P = 0.5 * (outer(g1, x) + outer(x, g1))
+    grad_A = outer(y, g1) - outer(g2, x)
+    grads = (grad_P, g1, grad_A, g2)
+    return None, *(
+        v.sum(0, keepdim=True) if one else v
+        for v, one in zip(grads, ctx.shared, strict=True)
+    )
+
+
+def _healthy(saved: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Saved tensors with zeros for failed instances: NaN times zero is still NaN."""
+    P, A, x, y, s, status = saved
+    solved = (status == Status.SOLVED).unsqueeze(-1)
+    if bool(solved.all()):
+        return P, A, x, y, s, solved
+    x, y, s = (torch.where(solved, v, 0.0) for v in (x, y, s))
+    mask = solved.unsqueeze(-1)
+    P, A = (v if len(v) == 1 else torch.where(mask, v, 0.0) for v in (P, A))
+    return P, A, x, y, s, solved
 
 
 def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

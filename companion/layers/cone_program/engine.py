@@ -139,7 +139,7 @@ def solve(fields: tuple[np.ndarray, ...], K: Cones, *, accuracy: float) -> Answe
     A, b = rows.there(A), rows.there(b)
     finite = np.ones(size, bool)
     for v in fields:
-        finite &= np.isfinite(v).reshape(len(v), -1).all(-1)
+        finite &= np.isfinite(v).all(axis=tuple(range(1, v.ndim)))
     settings = _settings(accuracy)
     cost, matrix = Compressed(upper=True), Compressed(upper=False)
     x, y, s = np.zeros((size, n)), np.zeros((size, m)), np.zeros((size, m))
