@@ -18,7 +18,7 @@ from companion.layers.qp.kkt import matvec
 
 
 class Transposed(torch.autograd.Function):
-    """(run, P, A, v, f1, f2) -> (g1, g2) with Pg1 − Aᵀg2 = f1, g2 + D(Ag1 − g2) = f2."""
+    """(run, P, A, v, f1, f2) -> g with Pg1 − Aᵀg2 = f1, g2 + D(Ag1 − g2) = f2."""
 
     @staticmethod
     def forward(run: Any, *data: Tensor) -> tuple[Tensor, ...]:
@@ -45,7 +45,7 @@ class Transposed(torch.autograd.Function):
 
 
 class Plain(torch.autograd.Function):
-    """(run, P, A, v, r1, r2) -> (dx, dv), Pdx + AᵀDdv = r1, −Adx + dv − Ddv = r2."""
+    """(run, P, A, v, r1, r2) -> z with Pz1 + AᵀDz2 = r1, −Az1 + z2 − Dz2 = r2."""
 
     @staticmethod
     def forward(run: Any, *data: Tensor) -> tuple[Tensor, ...]:

@@ -38,7 +38,8 @@ FEW = {
 
 
 def inner(left, right) -> float:
-    return float(sum((v * w).sum() for v, w in zip(left, right, strict=True)))
+    pairs = zip(left, right, strict=True)
+    return float(sum((v.detach() * w).sum() for v, w in pairs))
 
 
 def seeds(rng, sol) -> list[torch.Tensor]:
