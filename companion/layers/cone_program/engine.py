@@ -13,6 +13,7 @@ Source: goulart2024clarabel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -155,12 +156,12 @@ def solve(fields: tuple[np.ndarray, ...], K: Cones, *, accuracy: float) -> Answe
         status[i] = STATUSES.get(str(found.status), Status.NUMERICAL_ERROR)
         iterations[i] = found.iterations
 
-    _each(one, np.flatnonzero(finite))
+    _each(one, np.flatnonzero(finite).tolist())
     y, s = rows.back(y, s)
     return Answer(x, y, s, status, iterations, finite)
 
 
-def _each(act: Any, places: np.ndarray) -> None:
+def _each(act: Callable[[int], None], places: list[int]) -> None:
     """The act at every place, on as many threads as torch may use."""
     threads = min(torch.get_num_threads(), len(places))
     if threads < 2:

@@ -52,7 +52,7 @@ class Linearised:
     def _sparse(self, places: np.ndarray) -> np.ndarray:
         """Factor the instances with mostly zeros as such; the places of the others."""
         others = []
-        for i in places:
+        for i in places.tolist():
             A = self.A[i if len(self.A) > 1 else 0]
             if np.count_nonzero(A) > FILLED * A.size:
                 others.append(i)

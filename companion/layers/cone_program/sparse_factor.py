@@ -48,7 +48,9 @@ class Triplets:
         self.parts: tuple[list[np.ndarray], ...] = ([], [], [])
         self.height = 0
 
-    def add(self, values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    def add(
+        self, values: float | np.ndarray, rows: np.ndarray, columns: np.ndarray
+    ) -> None:
         """Entries at given places, broadcast against each other."""
         arrays = np.broadcast_arrays(values, rows, columns)
         for part, v in zip(self.parts, arrays, strict=True):
