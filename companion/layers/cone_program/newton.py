@@ -25,7 +25,8 @@ from companion.layers.cone_program.spectrum import Spectrum
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first
 GAIN = 0.03  # a step that leaves more of the error is the last with its factor
-HALF = 0.5  # a factor that leaves more of it is the last
+LARGE = 400  # rows and columns together, from which
+HALF = 0.5  # takes its place; and a factor that leaves more is the last
 GOAL = 1e-14  # error, relative to the terms that are summed, at which to stop
 ENOUGH = 1e-12  # error above which another factor is worth its while
 
@@ -114,6 +115,8 @@ def _chords(
 ) -> State:
     """Steps with the factors of the system, until they no longer gain enough."""
     live = live & (state.error > GOAL)
+    large = state.x.shape[-1] + state.v.shape[-1] > LARGE
+    gain = HALF if large else GAIN
     for _ in range(STEPS):
         if not live.any():
             break
@@ -121,7 +124,7 @@ def _chords(
         x, v = state.x - dx, state.v - dv
         trial = at(fields, x, v, system.at.where, state.y)
         better = live & (trial.error < state.error)
-        live = better & (trial.error < GAIN * state.error) & (trial.error > GOAL)
+        live = better & (trial.error < gain * state.error) & (trial.error > GOAL)
         if better.all():
             state = trial
         elif better.any():
