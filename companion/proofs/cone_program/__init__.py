@@ -7,9 +7,39 @@ cone-adjoint, untransposed-adjoint, quadratic-cone-program, lagrangian-perturbat
 solution-refinement.
 """
 
+# registered first: their labels are used here
+import companion.proofs.argmin
+import companion.proofs.convexity
+import companion.proofs.duality
+import companion.proofs.kkt
+import companion.proofs.qp
+import companion.proofs.routes
+import companion.proofs.sensitivity  # noqa: F401
+
 # isort: off
 from companion.proofs.cone_program import duality
 from companion.proofs.cone_program import embedding
+from companion.proofs.cone_program import minty
+from companion.proofs.cone_program import residual
+from companion.proofs.cone_program import singular
+from companion.proofs.cone_program import derivative
+from companion.proofs.cone_program import adjoint
+from companion.proofs.cone_program import untransposed
+from companion.proofs.cone_program import quadratic
+from companion.proofs.cone_program import perturbation
+from companion.proofs.cone_program import refinement
 # isort: on
 
-__all__ = ["duality", "embedding"]
+__all__ = [
+    "adjoint",
+    "derivative",
+    "duality",
+    "embedding",
+    "minty",
+    "perturbation",
+    "quadratic",
+    "refinement",
+    "residual",
+    "singular",
+    "untransposed",
+]

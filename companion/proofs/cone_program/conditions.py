@@ -25,8 +25,8 @@ W = alphabet(
     P="n n symmetric",
     A="m n",
     D="m m symmetric",
-    **dict.fromkeys("q x w g r1 d1".split(), "n one"),
-    **dict.fromkeys("b y s v gy gs r2 d2".split(), "m one"),
+    **dict.fromkeys(["q", "x", "w", "g", "r1", "d1"], "n one"),
+    **dict.fromkeys(["b", "y", "s", "v", "gy", "gs", "r2", "d2"], "m one"),
 )  # fmt: skip
 P, A, D, q, x, w, b, y, s, v = W("P A D q x w b y s v")
 g, gy, gs, r1, r2, d1, d2 = W("g gy gs r1 r2 d1 d2")
@@ -51,7 +51,9 @@ SPLIT = W.rule("ds = dy - dv", ds, [D * dv, -dv])
 # [P AᵀD; -A I-D]ᵀ (r1, r2) = -(g, D(gy + gs) - gs), row by row
 ADJOINT_X = W.rule("the first row of the adjoint", g, [-P * r1, T(A) * r2])
 ADJOINT_V = W.rule(
-    "the second row of the adjoint", gs, [D * gy, D * gs, D * A * r1, r2, -D * r2]
+    "the second row of the adjoint",
+    D * A * r1,
+    [-r2, D * r2, -D * gy, -D * gs, gs],
 )
 
 

@@ -30,7 +30,7 @@ from companion.proofs.cone_program.conditions import (
     y,
 )
 from companion.proofs.cone_program.instances import Instance, Matrix, column
-from companion.proofs.inequalities import Term, nonnegative, square
+from companion.proofs.inequalities import nonnegative, square
 from companion.proofs.registry import Evidence, Step, require, theorem
 from companion.proofs.words import Link, chain
 from companion.reference import cone_program as reference
@@ -123,8 +123,7 @@ def gap_at_rational_points() -> None:
 
 @cone_duality.check(Evidence.NUMERIC)
 def solutions_of_the_splitting_method_have_no_gap() -> None:
-    for problem, _ in samples.regular():
-        sol = reference.solve(problem).solution
+    for problem, _, sol in samples.solved():
         assert sol.status is Status.SOLVED
         worst = max(reference.violations(problem, sol).values())
         assert worst < samples.SOLVED, f"a condition is violated by {worst}"
@@ -266,8 +265,8 @@ def assert_empty(A: Matrix, b: Matrix, K: Cones, y: Matrix, x: Matrix) -> None:
 @infeasibility_certificate.check(Evidence.EXACT)
 def certificate_excludes_points() -> None:
     A, b, K, y = CROSSED
-    for x in (column(2, 0), column(0, 0), column(-5, 1)):
-        assert_empty(A, b, K, y, x)
+    for point in (column(2, 0), column(0, 0), column(-5, 1)):
+        assert_empty(A, b, K, y, point)
 
 
 @infeasibility_certificate.control(dropped="Aᵀy = 0: a small residual")

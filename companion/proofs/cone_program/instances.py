@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate, pairwise
 
 import sympy as sp
@@ -117,7 +118,7 @@ def derivative_soc(v: Matrix) -> Matrix:
 
 def projection_speed(v: Matrix, dv: Matrix, K: Cones) -> Matrix:
     """d/dt of the projection of v + t dv at t = 0, by differentiating its formula."""
-    free, orthant, *socs = (v[rows, :] for rows in blocks(K))
+    _, orthant, *socs = (v[rows, :] for rows in blocks(K))
     moved = [dv[rows, :] for rows in blocks(K)]
     steps = [int(bool(c > 0)) * d for c, d in zip(orthant, moved[1], strict=True)]
     curves = [_speed_soc(a, d) for a, d in zip(socs, moved[2:], strict=True)]
@@ -232,9 +233,10 @@ def branch(i: Instance, dP: Matrix, dA: Matrix, dx: Matrix, dv: Matrix) -> Branc
     return Branch(dP, dq, dA, dA * i.x + i.A * dx + ds, dx, dy, ds, dv)
 
 
-def branches(i: Instance) -> list[Branch]:
+@cache
+def branches(i: Instance) -> tuple[Branch, ...]:
     """A basis of all displacements."""
-    return [branch(i, *change) for change in changes(i)]
+    return tuple(branch(i, *change) for change in changes(i))
 
 
 # A free dual row, a touched and an untouched wall, and a second-order cone whose

@@ -91,6 +91,12 @@ def regular(count: int = 2) -> tuple[tuple[ConeProgram, ConeSolution], ...]:
     return tuple(found)
 
 
+@cache
+def solved() -> tuple[tuple[ConeProgram, ConeSolution, ConeSolution], ...]:
+    """One sample of every kind, with its solution by the splitting method last."""
+    return tuple((p, s, reference.solve(p).solution) for p, s in regular(1))
+
+
 def without_solution() -> list[tuple[ConeProgram, Status]]:
     """Programs that a certificate refutes: primal, primal with P, dual, dual."""
     zero, one = np.zeros((2, 2)), np.ones(2)

@@ -27,7 +27,13 @@ from companion.reference.cone_program.embedding import (
     violations,
 )
 from companion.reference.cone_program.perturbation import lpgd
-from companion.reference.cone_program.splitting import Run, outcome, resolvent, solve
+from companion.reference.cone_program.splitting import (
+    Run,
+    factor,
+    outcome,
+    resolvent,
+    solve,
+)
 
 __all__ = [
     "Run",
@@ -35,6 +41,7 @@ __all__ = [
     "derivative",
     "embedded_adjoint",
     "embedding",
+    "factor",
     "jacobian",
     "lpgd",
     "newton",
