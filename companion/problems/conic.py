@@ -67,7 +67,7 @@ class Cones:
 class Block(NamedTuple):
     """One cone of a product: the field of `Cones` that it is in, its rows, its size.
 
-    The parameter is the side of psd, the exponent of power, and else the number of rows.
+    The parameter is the side of psd, the exponent of power, else the number of rows.
     """
 
     cone: str

@@ -1,8 +1,18 @@
-"""Seeded instances in named regimes.
+"""Seeded instances in named regimes, and points in named regions of cones.
 
 Chapter: optnet.md.
 """
 
+from companion.sampling.conic import (
+    KINKS,
+    REGIONS,
+    exp_point,
+    nonneg_point,
+    points,
+    power_point,
+    psd_point,
+    soc_point,
+)
 from companion.sampling.quadratic import (
     CONDITION,
     REGIMES,
@@ -11,4 +21,18 @@ from companion.sampling.quadratic import (
     qp,
 )
 
-__all__ = ["CONDITION", "REGIMES", "REGULAR_REGIMES", "WIDTH", "qp"]
+__all__ = [
+    "CONDITION",
+    "KINKS",
+    "REGIMES",
+    "REGIONS",
+    "REGULAR_REGIMES",
+    "WIDTH",
+    "exp_point",
+    "nonneg_point",
+    "points",
+    "power_point",
+    "psd_point",
+    "qp",
+    "soc_point",
+]

@@ -68,7 +68,7 @@ class Ray(torch.autograd.Function):
         return g * _slope(ctx), None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, dv: Tensor, *_: None) -> Tensor:
+    def jvp(ctx: Any, dv: Tensor, *_: Any) -> Tensor:
         """dθ/dv dv."""
         return dot(_slope(ctx), dv)
 
@@ -121,3 +121,11 @@ def asinh_exp(w: Tensor) -> Tensor:
 def dot(u: Tensor, v: Tensor) -> Tensor:
     """uᵀv, with an axis of size one."""
     return (u * v).sum(-1, keepdim=True)
+
+
+def unit(v: Tensor) -> tuple[Tensor, Tensor]:
+    """The point times a power of 2, with largest entry in [½, 1), and that power."""
+    largest = v.detach().abs().amax(-1, keepdim=True)
+    exponent = torch.frexp(largest)[1].clamp(-1000, 1000)
+    scale = torch.exp2(-exponent.to(v))
+    return v * scale, scale

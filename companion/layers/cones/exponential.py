@@ -18,6 +18,7 @@ from companion.layers.cones.boundary import (
     dot,
     frame,
     increasing_root,
+    unit,
 )
 from companion.layers.cones.projection import differentiable
 
@@ -148,7 +149,7 @@ def mismatch(s: Tensor, v: Tensor, end: Tensor, up: Tensor) -> tuple[Tensor, Ten
     a, b = torch.where(up, x, (rho - 1) * x + y), torch.where(up, x - rho * y, y)
     log_a = a.log() + torch.where(up, s, 0.0)
     log_b = b.log() + torch.where(up, 0.0, s)
-    w = (z.abs().clamp(min=TINY) / 2).log() - (log_a + log_b) / 2 + q.log()
+    w = z.abs().clamp(min=TINY).log() - (log_a + log_b) / 2 + (q / 2).log()
     turn = z.sign() * asinh_exp(w)
     T = turn.tanh()
     value = rho + (log_a - log_b) / 2 - turn
@@ -156,11 +157,3 @@ def mismatch(s: Tensor, v: Tensor, end: Tensor, up: Tensor) -> tuple[Tensor, Ten
     slope = slope + (1 + T) / 2 * torch.where(up, 1.0, x * step / a)
     slope = slope + (1 - T) / 2 * torch.where(up, y * step / b, 1.0)
     return side * value, slope
-
-
-def unit(v: Tensor) -> tuple[Tensor, Tensor]:
-    """The point times a power of 2, with largest entry in [½, 1), and that power."""
-    largest = v.detach().abs().amax(-1, keepdim=True)
-    exponent = torch.frexp(largest)[1].clamp(-1000, 1000)
-    scale = torch.exp2(-exponent.to(v))
-    return v * scale, scale

@@ -21,6 +21,7 @@ from companion.layers.cones.boundary import (
     dot,
     frame,
     increasing_root,
+    unit,
 )
 from companion.layers.cones.projection import differentiable
 
@@ -36,9 +37,10 @@ def project(v: Tensor, alpha: Tensor) -> Tensor:
 def nearest(v: Tensor, alpha: Tensor) -> Tensor:
     """Nearest point; v is cut into inside, polar, plane and between, in this order."""
     dual, v, alpha = of_primal(v, alpha)
-    inside, polar, plane, safe = pieces(v, alpha)
+    u, scale = unit(v)
+    inside, polar, plane, safe = pieces(u, alpha)
     p, _, _ = frame(safe, curve(angle(safe, alpha), safe, alpha))
-    found = torch.where(plane, torch.relu(v), dot(p, safe) * p)
+    found = torch.where(plane, torch.relu(v), dot(p, safe) * p / scale)
     found = torch.where(inside, v, torch.where(polar, 0.0, found))
     return torch.where(dual, found - v, found)
 
@@ -50,10 +52,11 @@ def jvp(v: Tensor, dv: Tensor, alpha: Tensor) -> Tensor:
     polar; a boundary point belongs to the piece outside the cone.
     """
     dual, v, alpha = of_primal(v, alpha)
-    inside, polar, plane, safe = pieces(v, alpha)
+    u, _ = unit(v)
+    inside, polar, plane, safe = pieces(u, alpha)
     p, n, share = frame(safe, curve(Ray.apply(safe, alpha, angle, curve), safe, alpha))
     found = p * dot(p, dv) + share * n * dot(n, dv)
-    found = torch.where(plane, kept(v, alpha) * dv, found)
+    found = torch.where(plane, kept(u, alpha) * dv, found)
     found = torch.where(inside, dv, torch.where(polar, 0.0, found))
     return torch.where(dual, dv - found, found)
 

@@ -41,7 +41,7 @@ class Projection(torch.autograd.Function):
         return ctx.act(x, g, *alpha), None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+    def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
         """DΠ(x)dx."""
         x, *alpha = ctx.saved_tensors
         return ctx.act(x, dx, *alpha)

@@ -85,11 +85,18 @@ class Tangent(torch.autograd.Function):
     def vmap(
         _info: Any, in_dims: tuple[int | None, ...], x: Tensor, dx: Tensor
     ) -> tuple[Tensor, int]:
-        """A mapped axis is one more batch axis."""
-        pairs = zip((x, dx), in_dims, strict=True)
-        return Tangent.apply(
-            *(v if d is None else v.movedim(d, 0) for v, d in pairs)
-        ), 0
+        """A mapped axis is one more batch axis, in front of those of both arguments."""
+        pairs = list(zip((x, dx), in_dims, strict=True))
+        rank = max(v.dim() - (d is not None) for v, d in pairs)
+        return Tangent.apply(*(_fronted(v, d, rank) for v, d in pairs)), 0
+
+
+def _fronted(v: Tensor, axis: int | None, rank: int) -> Tensor:
+    """The mapped axis first, then ones until `rank` more axes follow."""
+    if axis is None:
+        return v
+    v = v.movedim(axis, 0)
+    return v.reshape(len(v), *(1,) * (rank + 1 - v.dim()), *v.shape[1:])
 
 
 class Second(torch.autograd.Function):

@@ -53,3 +53,9 @@ def increasing_root(f: Callable, low: float, high: float, start: float) -> float
 def asinh_exp(w: float) -> float:
     """asinh(eʷ), also where eʷ overflows."""
     return float(np.arcsinh(np.exp(min(w, 300.0)))) + max(w - 300.0, 0.0)
+
+
+def unit(v: Array) -> tuple[Array, int]:
+    """The point over a power of 2, with largest entry in [½, 1), and the exponent."""
+    exponent = int(np.frexp(np.abs(v).max())[1])
+    return np.ldexp(v, -exponent), exponent

@@ -12,7 +12,12 @@ import math
 
 import numpy as np
 
-from companion.reference.cones.boundary import asinh_exp, frame, increasing_root
+from companion.reference.cones.boundary import (
+    asinh_exp,
+    frame,
+    increasing_root,
+    unit,
+)
 
 Array = np.ndarray
 FAR = 1e150  # a ratio ρ beyond which exp(−|ρ|) has long been 0
@@ -100,7 +105,7 @@ def mismatch(s: float, v: tuple, end: float, side: int) -> tuple[float, float]:
     # a and b times q: the one that vanishes at this end is s's exponential
     a, b = (x, x - rho * y) if side > 0 else ((rho - 1) * x + y, y)
     log_a, log_b = math.log(a) + s * (side > 0), math.log(b) + s * (side < 0)
-    w = math.log(max(abs(z), TINY) / 2) - (log_a + log_b) / 2 + math.log(q)
+    w = math.log(max(abs(z), TINY)) - (log_a + log_b) / 2 + math.log(q / 2)
     turn = np.sign(z) * asinh_exp(w)
     T = math.tanh(turn)
     value = rho + (log_a - log_b) / 2 - turn
@@ -118,9 +123,3 @@ def project_dual(v: Array) -> Array:
 def derivative_dual(v: Array) -> Array:
     """I − DΠ(−v)."""
     return np.eye(3) - derivative(-v)
-
-
-def unit(v: Array) -> tuple[Array, int]:
-    """The point over a power of 2, with largest entry in [½, 1), and the exponent."""
-    exponent = int(np.frexp(np.abs(v).max())[1])
-    return np.ldexp(v, -exponent), exponent

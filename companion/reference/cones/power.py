@@ -13,7 +13,12 @@ import math
 
 import numpy as np
 
-from companion.reference.cones.boundary import asinh_exp, frame, increasing_root
+from companion.reference.cones.boundary import (
+    asinh_exp,
+    frame,
+    increasing_root,
+    unit,
+)
 
 Array = np.ndarray
 TINY = 5e-324  # the least float: stands for 0 where a logarithm is taken
@@ -24,15 +29,16 @@ def project(v: Array, alpha: float) -> Array:
     """Nearest point; v is cut into inside, polar, plane and between, in this order."""
     if alpha < 0:
         return v + project(-v, -alpha)
-    piece = region(v, alpha)
+    u, exponent = unit(v)
+    piece = region(u, alpha)
     if piece == "inside":
         return v.copy()
     if piece == "polar":
         return np.zeros(3)
     if piece == "plane":
         return np.maximum(v, 0.0)
-    p, _, _ = frame(v, *curve(angle(v, alpha), alpha, v[2]))
-    return (p @ v) * p
+    p, _, _ = frame(u, *curve(angle(u, alpha), alpha, v[2]))
+    return np.ldexp((p @ u) * p, exponent)
 
 
 def derivative(v: Array, alpha: float) -> Array:
@@ -43,14 +49,15 @@ def derivative(v: Array, alpha: float) -> Array:
     """
     if alpha < 0:
         return np.eye(3) - derivative(-v, -alpha)
-    piece = region(v, alpha)
+    u, _ = unit(v)
+    piece = region(u, alpha)
     if piece == "inside":
         return np.eye(3)
     if piece == "polar":
         return np.zeros((3, 3))
     if piece == "plane":
-        return np.diag([v[0] > 0, v[1] > 0, flat(v, alpha)]).astype(float)
-    p, n, share = frame(v, *curve(angle(v, alpha), alpha, v[2]))
+        return np.diag([v[0] > 0, v[1] > 0, flat(u, alpha)]).astype(float)
+    p, n, share = frame(u, *curve(angle(u, alpha), alpha, v[2]))
     return np.outer(p, p) + share * np.outer(n, n)
 
 
