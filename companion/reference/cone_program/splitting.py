@@ -63,12 +63,15 @@ def factor(problem: ConeProgram) -> np.ndarray:
 
 
 def resolvent(problem: ConeProgram, inverse: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """The u with u + 𝒬(u) = w, whose τ is the positive root of a quadratic."""
+    """The u with u + 𝒬(u) = w: linear for P = 0, else with the root τ > 0."""
     p, r = inverse @ w[:-1], inverse @ np.concatenate([problem.q, problem.b])
-    # (x, y) = p - τ r; the last row times τ, with (x, y) put in:
+    # (x, y) = p - τ r, put into the last row times τ: aτ² + 2hτ - bend = 0
     a, x = 1 + r @ r, p[: len(problem.q)]
-    half = (r @ w[:-1] - 2 * (r @ p) - w[-1]) / 2
-    tau = (np.sqrt(half**2 + a * (x @ problem.P @ x)) - half) / a
+    h = (r @ w[:-1] - 2 * (r @ p) - w[-1]) / 2
+    tau = -2 * h / a
+    if problem.P.any():
+        bend = x @ problem.P @ x
+        tau = (np.sqrt(h**2 + a * bend) - h) / a
     return np.append(p - tau * r, tau)
 
 
