@@ -1,4 +1,4 @@
-"""The exercises of embedding.md: gaps, certificates, pairs, and one step of a solver."""
+"""The exercises of embedding.md: gaps, certificates, pairs, a step of a solver."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def outcomes(runs: Mapping[str, tuple[Array, Array]]) -> Figure:
 
 
 def corner(z: Array, marks: Array) -> Figure:
-    """The pairs (u, v) of the half-line, and the line of z = u - v that unrolls them."""
+    """The pairs (u, v) of the half-line, and the line of z = u - v that unbends it."""
     figure, (left, right) = panels(2, 7.0, 3.0)
     for axes, at in ((left, marks), (right, marks)):
         colours = np.where(at > 0, BLUE, RED)
@@ -120,7 +120,7 @@ def reach(steps: Array, radii: Array, needed: float) -> Figure:
 
 
 def threshold(walls: Array, steps: Array, sizes: Array, solved: Array) -> Figure:
-    """Steps until a decision, and the size of what is returned, by place of the wall."""
+    """Steps until a decision, and the size of the answer, by place of the wall."""
     figure, axes = panels(2, 7.2, 3.1)
     for place, values, name in zip(
         axes, (steps, sizes), ("steps until decided", "largest entry of y"), strict=True
