@@ -7,6 +7,7 @@ one record with its derivation.
 from companion.proofs import (  # their theorems register on import
     argmin,
     cone_program,
+    cones,
     convexity,
     denoising,
     duality,
@@ -37,6 +38,7 @@ __all__ = [
     "Theorem",
     "argmin",
     "cone_program",
+    "cones",
     "convexity",
     "denoising",
     "derivation",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from companion.plots.hypotheses import (
+    cones,
     convexity,
     curvature,
     derivatives,
@@ -36,9 +37,15 @@ GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "feasibility": {**existence.FEASIBLE, **embedding.EXISTENCE},
     "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
-    "signs": {**forms.SIGNS, **embedding.SIGNS},
+    "kinks": cones.KINKS,
+    "signs": {**forms.SIGNS, **cones.SIGNS, **embedding.SIGNS},
     "limits": {**derivatives.LIMITS, **layers.LIMITS, **embedding.LIMITS},
-    "form": {**forms.STRUCTURE, **layers.STRUCTURE, **embedding.STRUCTURE},
+    "form": {
+        **forms.STRUCTURE,
+        **layers.STRUCTURE,
+        **cones.STRUCTURE,
+        **embedding.STRUCTURE,
+    },
 }
 PICTURES: dict[str, Callable[[], Picture]] = {
     key: picture for group in GROUPS.values() for key, picture in group.items()

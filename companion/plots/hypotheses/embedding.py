@@ -64,15 +64,6 @@ EXISTENCE: Pictures = {
 }  # fmt: skip
 
 STRICT: Pictures = {
-    "minty-parametrization/not_complementary": partial(
-        scene,
-        "Pairs (u, v) of the half-line with uv = 0 are the two axes. The pair (2, 1) "
-        "lies off them, and u − v = 1 leads back to (1, 0).",
-        [],
-        [Mark(2, 1, "(2, 1)", RED, (8, 4)), Mark(1, 0, "(1, 0)", BLUE, (0, -9))],
-        [((2, 1), (1.06, 0.06), RED)],
-        [([(0, 0), (3, 0)], BLUE), ([(0, 0), (0, 2)], BLUE)], (-0.8, 3.6, -0.6, 2.2),
-    ),
     "cone-derivative/corner": partial(
         kink,
         "The minimizer of ½x² + qx over x ≥ 0: it falls to zero and stays. With the "

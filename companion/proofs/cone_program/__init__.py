@@ -1,7 +1,7 @@
 """Evidence for cone programs: the embedding, and the derivative of a solution.
 
 Chapter: embedding.md.  Theorems: cone-duality, infeasibility-certificate,
-homogeneous-embedding, minty-parametrization, residual-map.
+homogeneous-embedding, residual-map.
 Chapter: cone-derivative.md.  Theorems: singular-embedding, cone-derivative,
 cone-adjoint, untransposed-adjoint, quadratic-cone-program, lagrangian-perturbation,
 solution-refinement.
@@ -9,6 +9,7 @@ solution-refinement.
 
 # registered first: their labels are used here
 import companion.proofs.argmin
+import companion.proofs.cones
 import companion.proofs.convexity
 import companion.proofs.duality
 import companion.proofs.kkt
@@ -19,7 +20,6 @@ import companion.proofs.sensitivity  # noqa: F401
 # isort: off
 from companion.proofs.cone_program import duality
 from companion.proofs.cone_program import embedding
-from companion.proofs.cone_program import minty
 from companion.proofs.cone_program import residual
 from companion.proofs.cone_program import singular
 from companion.proofs.cone_program import derivative
@@ -35,7 +35,6 @@ __all__ = [
     "derivative",
     "duality",
     "embedding",
-    "minty",
     "perturbation",
     "quadratic",
     "refinement",

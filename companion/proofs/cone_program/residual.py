@@ -46,7 +46,7 @@ residual_map = theorem(
     ),
     source="busseti2019solution",
     implements=(reference.residual, reference.jacobian, reference.point),
-    uses=("homogeneous-embedding", "minty-parametrization"),
+    uses=("homogeneous-embedding", "moreau-minty"),
 )
 
 X = alphabet(

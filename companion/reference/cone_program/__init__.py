@@ -1,7 +1,7 @@
 """Cone programs, one instance, in NumPy: embed, solve, differentiate, refine.
 
 Chapter: embedding.md. Theorems: cone-duality, infeasibility-certificate,
-homogeneous-embedding, minty-parametrization, residual-map.
+homogeneous-embedding, residual-map.
 Chapter: cone-derivative.md. Theorems: singular-embedding, cone-derivative,
 cone-adjoint, untransposed-adjoint, quadratic-cone-program, lagrangian-perturbation,
 solution-refinement.

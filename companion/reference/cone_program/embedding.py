@@ -3,8 +3,7 @@
 A point u = (x, y, τ) has n + m + 1 entries, and so has z = (x, v, τ); the solution
 (x, y, s) of the program is z = (x, y - s, 1).
 
-Chapter: embedding.md. Theorems: homogeneous-embedding, minty-parametrization,
-residual-map.
+Chapter: embedding.md. Theorems: homogeneous-embedding, residual-map.
 Chapter: cone-derivative.md. Theorems: singular-embedding, quadratic-cone-program.
 """
 

@@ -15,6 +15,7 @@ import numpy as np
 
 Array = np.ndarray
 ITERATIONS = 200  # bisection alone needs fewer for the brackets that occur
+FLAT = 1e-150  # a slope that Newton's method does not divide by
 LAST = 1e-9  # of a Newton step: the next one is below rounding
 
 
@@ -41,7 +42,7 @@ def increasing_root(f: Callable, low: float, high: float, start: float) -> float
     for _ in range(ITERATIONS):
         value, slope = f(s)
         low, high = (low, s) if value > 0 else (s, high)
-        step = -value / slope if slope > 0 else np.inf
+        step = -value / slope if slope > FLAT else np.inf
         newton = low < s + step < high and abs(step) <= last / 2
         target = s + step if newton else low + (high - low) / 2
         s, last = target, abs(target - s)
