@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from companion.plots import INK
 from companion.plots.qp.palette import BLUE, GREEN, GREY, RED, panels
@@ -55,7 +56,8 @@ def least(x: Array, det: Array, distance: Array, values: Array) -> Figure:
     right.loglog(distance, values, "o-", color=BLUE, markersize=5)
     guide = values[0] * (distance / distance[0]) ** 2
     right.loglog(distance, 0.3 * guide, ":", color=INK, linewidth=1.4)
-    right.text(distance[-1], 0.3 * guide[-1], "slope 2", color=INK, va="bottom")
+    middle = len(distance) // 2
+    right.text(distance[middle], 0.1 * guide[middle], "  slope 2", color=INK, va="top")
     right.set(xlabel="distance to the solution", ylabel="least singular value of M")
     return figure
 
@@ -68,6 +70,8 @@ def edge(gap: Array, speed: Array, exact: Array) -> Figure:
     axes.set(
         xlabel="distance of the wall from the edge", ylabel="‖dx‖ per unit of wall"
     )
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     axes.invert_xaxis()
     axes.legend(frameon=False)
     return figure
@@ -85,7 +89,7 @@ def iterations(counts: Array, errors: Array, stopped: int, direct: float) -> Fig
     axes.annotate("stops here", (stopped, here), (8, 8), color=RED,
                   textcoords="offset points")  # fmt: skip
     axes.set(xlabel="iterations", ylabel="relative error of the gradient")
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="center left")
     return figure
 
 
