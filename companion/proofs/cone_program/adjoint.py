@@ -116,7 +116,9 @@ def seeds(i: Instance, *, x_only: bool = False) -> tuple[Matrix, Matrix, Matrix]
     first = column(*range(1, i.x.rows + 1))
     second = column(*((-1) ** k * (k + 2) for k in range(i.v.rows)))
     third = column(*(k % 3 - 1 for k in range(i.v.rows)))
-    return first, *((0 * second, 0 * third) if x_only else (second, third))
+    if x_only:
+        return first, 0 * second, 0 * third
+    return first, second, third
 
 
 def solve(i: Instance, g_: tuple[Matrix, ...], M: Matrix) -> tuple[Matrix, Matrix]:
@@ -130,7 +132,7 @@ def solve(i: Instance, g_: tuple[Matrix, ...], M: Matrix) -> tuple[Matrix, Matri
 def inner(gradients: dict[str, Matrix], c: Branch) -> sp.Expr:
     """The inner product of gradients with a displacement of the data."""
     moves = {"P": c.dP, "q": c.dq, "A": c.dA, "b": c.db}
-    return sum((sum(gradients[f].multiply_elementwise(moves[f])) for f in moves), ZERO)
+    return sp.Add(*((gradients[f].T * moves[f]).trace() for f in moves))
 
 
 def assert_gradients(

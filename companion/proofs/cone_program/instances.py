@@ -67,9 +67,14 @@ def blocks(K: Cones) -> list[slice]:
     return [slice(*pair) for pair in pairwise(ends)]
 
 
+def parts(v: Matrix, K: Cones) -> list[Matrix]:
+    """Those rows of a vector."""
+    return [Matrix(v[rows, :]) for rows in blocks(K)]
+
+
 def size(w: Matrix) -> sp.Expr:
     """The Euclidean norm."""
-    return sp.sqrt(sum((c**2 for c in w), sp.S.Zero))
+    return sp.sqrt((w.T * w)[0])
 
 
 def project_soc(v: Matrix) -> Matrix:
@@ -83,12 +88,12 @@ def project_soc(v: Matrix) -> Matrix:
 
 
 def _between(v: Matrix, r: sp.Expr) -> Matrix:
-    return (1 + v[0] / r) / 2 * Matrix([r, *v[1:, :]])
+    return Matrix.vstack(column(r), Matrix(v[1:, :])) * (1 + v[0] / r) / 2
 
 
 def project_dual(v: Matrix, K: Cones) -> Matrix:
     """The nearest point of K*: zero rows are free."""
-    free, orthant, *socs = (v[rows, :] for rows in blocks(K))
+    free, orthant, *socs = parts(v, K)
     clipped = orthant.applyfunc(lambda c: sp.Max(c, 0))
     return Matrix.vstack(free, clipped, *map(project_soc, socs))
 
@@ -98,7 +103,7 @@ def derivative_dual(v: Matrix, K: Cones, weight: sp.Expr = sp.S.Zero) -> Matrix:
 
     Raises ValueError on the boundary of a second-order cone or of its negative.
     """
-    free, orthant, *socs = (v[rows, :] for rows in blocks(K))
+    free, orthant, *socs = parts(v, K)
     steps = [int(bool(c > 0)) if c else weight for c in orthant]
     return sp.diag(sp.eye(free.rows), *steps, *map(derivative_soc, socs))
 
@@ -118,8 +123,8 @@ def derivative_soc(v: Matrix) -> Matrix:
 
 def projection_speed(v: Matrix, dv: Matrix, K: Cones) -> Matrix:
     """d/dt of the projection of v + t dv at t = 0, by differentiating its formula."""
-    _, orthant, *socs = (v[rows, :] for rows in blocks(K))
-    moved = [dv[rows, :] for rows in blocks(K)]
+    _, orthant, *socs = parts(v, K)
+    moved = parts(dv, K)
     steps = [int(bool(c > 0)) * d for c, d in zip(orthant, moved[1], strict=True)]
     curves = [_speed_soc(a, d) for a, d in zip(socs, moved[2:], strict=True)]
     return Matrix.vstack(moved[0], column(*steps), *curves)
@@ -135,7 +140,7 @@ def _speed_soc(v: Matrix, dv: Matrix) -> Matrix:
 
 def in_dual(y: Matrix, K: Cones) -> bool:
     """Whether y ∈ K*, exactly."""
-    _, orthant, *socs = (y[rows, :] for rows in blocks(K))
+    _, orthant, *socs = parts(y, K)
     return all(c >= 0 for c in orthant) and all(size(w[1:, :]) <= w[0] for w in socs)
 
 

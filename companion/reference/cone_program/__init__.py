@@ -7,7 +7,7 @@ cone-adjoint, untransposed-adjoint, quadratic-cone-program, lagrangian-perturbat
 solution-refinement.
 """
 
-from companion.reference.cone_program.derivative import (
+from companion.reference.cone_program.differential import (
     adjoint,
     derivative,
     embedded_adjoint,
@@ -15,7 +15,7 @@ from companion.reference.cone_program.derivative import (
     reduced,
     refine,
 )
-from companion.reference.cone_program.embedding import (
+from companion.reference.cone_program.homogeneous import (
     embedding,
     jacobian,
     operator,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from companion.problems import ConeProgram, ConeSolution, Status
-from companion.reference.cone_program.embedding import (
+from companion.reference.cone_program.homogeneous import (
     embedding,
     project,
     residual,

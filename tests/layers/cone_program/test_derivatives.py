@@ -25,7 +25,6 @@ from tests.layers.cone_program.cases import (
     sample,
 )
 
-
 FEW = {
     "line": PRODUCTS["line"],
     "soc": Cones(soc=(4, 3)),

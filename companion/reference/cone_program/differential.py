@@ -10,7 +10,7 @@ import numpy as np
 
 from companion.problems import ConeProgram, ConeSolution, Status
 from companion.reference import cones
-from companion.reference.cone_program import embedding as embedded
+from companion.reference.cone_program import homogeneous as embedded
 
 MAX_STEPS = 20
 
