@@ -43,10 +43,11 @@ def counts(start, rows):
 def room(count):
     """Nothing factored yet: where columns begin and end, their rows, L, D, the tree."""
     size = len(count)
-    begin = np.zeros(size + 1, np.int64)
-    begin[1:] = np.cumsum(count)
+    begin, end = np.zeros(size + 1, np.int64), np.zeros(size, np.int64)
+    for i in range(size):
+        end[i], begin[i + 1] = begin[i], begin[i] + count[i]
     below, L = np.empty(begin[size], np.int32), np.empty(begin[size])
-    return begin, begin[:size].copy(), below, L, np.ones(size), np.full(size, -1)
+    return begin, end, below, L, np.ones(size), np.full(size, -1, np.int32)
 
 
 @njit(**EXACT)
@@ -60,7 +61,8 @@ def factor(first, K, present, sign, factors):
             end[i] -= 1
         if parent[i] >= first:
             parent[i] = -1
-    end[first:], parent[first:] = begin[first:size], -1
+    for i in range(first, size):
+        end[i], parent[i] = begin[i], -1
     y, seen = np.zeros(size), np.full(size, -1, np.int32)
     stack, path = np.empty(size, np.int32), np.empty(size, np.int32)
     for k in range(first, size):
@@ -94,6 +96,16 @@ def factor(first, K, present, sign, factors):
 
 
 @njit(**EXACT)
+def largest(v):
+    """Largest absolute entry; not a number if any of them is not."""
+    size = 0.0
+    for value in v:
+        if abs(value) > size or np.isnan(value):
+            size = abs(value)
+    return size
+
+
+@njit(**EXACT)
 def shifted(D):
     """Whether a pivot has been replaced, so that a solve needs refinement."""
     for pivot in D:
@@ -122,7 +134,7 @@ def substitute(factors, z):
 def residual(K, present, r, z):
     """R − Kz, and its largest entry; not a number if any of them is not."""
     start, rows, values = K
-    left, size = r.copy(), 0.0
+    left = r.copy()
     for k in range(len(r)):
         if not present[k]:
             continue
@@ -133,10 +145,7 @@ def residual(K, present, r, z):
             if i != k:
                 left[i] -= values[t] * z[k]
         left[k] = total
-    for value in left:
-        if not abs(value) <= size:
-            size = abs(value)
-    return left, size
+    return left, largest(left)
 
 
 @njit(**EXACT)
@@ -146,7 +155,7 @@ def refined(K, present, factors, r, steps):
     `size` is the residual relative to r.
     """
     z, e = np.zeros(len(r)), r.copy()
-    goal = np.abs(r).max() if len(r) else 0.0
+    goal = largest(r)
     size = goal
     for _ in range(steps + 1):
         substitute(factors, e)

@@ -15,7 +15,14 @@ import numpy as np
 from numba import njit
 
 from companion.layers.qp.kernel.lapack import EXACT
-from companion.layers.qp.kernel.ldl import counts, factor, refined, room, shifted
+from companion.layers.qp.kernel.ldl import (
+    counts,
+    factor,
+    largest,
+    refined,
+    room,
+    shifted,
+)
 
 WRONG = 1e-10  # scaled slack or multiplier below minus this has the wrong sign
 REFINEMENTS = 8
@@ -40,6 +47,25 @@ def lengths(M):
 
 
 @njit(**EXACT)
+def envelope_work(parts, place):
+    """Multiplications of a Cholesky factorisation in the envelope of CᵀC."""
+    n = len(place)
+    reach = np.arange(n)
+    for starts, columns, _ in parts:
+        for i in range(len(starts) - 1):
+            first = n
+            for t in range(starts[i], starts[i + 1]):
+                first = min(first, place[columns[t]])
+            for t in range(starts[i], starts[i + 1]):
+                j = place[columns[t]]
+                reach[j] = min(reach[j], first)
+    total = 0.0
+    for j in range(n):
+        total += float(j - reach[j]) ** 2
+    return 0.5 * total
+
+
+@njit(**EXACT)
 def elimination(where, A, G):
     """All unknowns and rows in order, given the place of each variable among them."""
     n, p, m = len(where), len(A[0]) - 1, len(G[0]) - 1
@@ -57,7 +83,8 @@ def elimination(where, A, G):
     begin = np.zeros(2 * n + 1, np.int64)
     for value in key:
         begin[value + 1] += 1
-    begin = np.cumsum(begin)
+    for i in range(2 * n):
+        begin[i + 1] += begin[i]
     order = np.empty(n + p + m, np.int64)
     for i in range(n + p + m):
         order[begin[key[i]]] = i
@@ -109,7 +136,8 @@ def prepared(problem, scales, where):
     order = elimination(where, problem[1], problem[2])
     K, sign, place = assembled(problem, scales, order)
     present = np.ones(len(order), np.bool_)
-    present[place[len(order) - len(problem[2][0]) + 1 :]] = False
+    for i in range(len(order) - len(problem[2][0]) + 1, len(order)):
+        present[place[i]] = False
     return K, present, room(counts(K[0], K[1])), sign, place
 
 
@@ -117,11 +145,11 @@ def prepared(problem, scales, where):
 def changed(system, active):
     """First and last place in which the rows present differ from these; (size, −1)."""
     _, present, _, _, place = system
-    first, last, rows = len(place), -1, len(place) - len(active)
+    first, last, rows = len(place), np.int64(-1), len(place) - len(active)
     for i in range(len(active)):
         k = place[rows + i]
         if present[k] != active[i]:
-            first, last = min(first, k), max(last, k)
+            first, last = min(first, np.int64(k)), max(last, np.int64(k))
     return first, last
 
 
@@ -139,13 +167,16 @@ def factored(system, active, first):
 def regular(system):
     """Whether a solution with a right-hand side of no special direction is moderate."""
     K, present, factors, _, _ = system
-    probe = np.cos(np.arange(len(present))) * present
+    probe = np.zeros(len(present))
+    for k in range(len(probe)):
+        if present[k]:
+            probe[k] = np.cos(k)
     z, left = refined(K, present, factors, probe, REFINEMENTS)
-    return left <= REACHED and (len(z) == 0 or np.abs(z).max() < GROWTH)
+    return left <= REACHED and largest(z) < GROWTH
 
 
 @njit(**EXACT)
-def solved(system, scales, r1, r2, steps=REFINEMENTS):
+def solved(system, scales, r1, r2, steps):
     """(u, y) with Pu + Cᵀy = r1, Cu = r2 on the rows that are there; y = 0 elsewhere.
 
     `scales` are the cost and the sizes of the rows, which divide the system.
@@ -188,18 +219,18 @@ def _judged(system, problem, sides, scales, active):
     """
     q, b, h = sides
     cost, sizes = scales
-    p = len(b)
-    x, y = np.zeros(len(q)), np.zeros(p + len(h))
+    p, r1, r2 = len(b), -q, np.empty(len(sizes))
+    for i in range(len(sizes)):
+        r2[i] = b[i] if i < p else h[i - p]
     new, changes, exact = active.copy(), 0, shifted(system[2][4])
     while True:  # signs first by a solve without refinement, then they are sure
-        steps = REFINEMENTS if exact else 0
-        x, y = solved(system, scales, -q, np.concatenate((b, h)), steps)
-        slack = (h - product(problem[2], x)) / sizes[p:]
-        lam = y[p:] * sizes[p:] / cost
+        x, y = solved(system, scales, r1, r2, REFINEMENTS if exact else 0)
+        level = product(problem[2], x)
         for i in range(len(active)):
-            wrong = lam[i] < -WRONG if active[i] else slack[i] < -WRONG
-            new[i] = active[i] != wrong
-            changes += wrong
+            size = sizes[p + i]
+            sure = y[p + i] * size / cost if active[i] else (h[i] - level[i]) / size
+            new[i] = active[i] != (sure < -WRONG)
+            changes += sure < -WRONG
         if changes or exact:
             return x, y, new, changes
         exact = True
@@ -217,7 +248,7 @@ def settle(problem, sides, scales, where, active, limits):
     steps, most = limits
     system, step, end = prepared(problem, scales, where), 0, FULL
     x, y = np.zeros(len(sides[0])), np.zeros(len(scales[1]))
-    first, effort = 0, work(system[0])
+    first, effort = np.int64(0), work(system[0])
     while effort <= most:
         factored(system, active, first)
         x, y, new, changes = _judged(system, problem, sides, scales, active)
@@ -231,45 +262,47 @@ def settle(problem, sides, scales, where, active, limits):
         if step == 0 and first < len(system[1]) - last:
             other = prepared(problem, scales, len(where) - 1 - where)
             if work(other[0]) <= FILL * effort:
-                system, first = other, 0
+                system, first = other, np.int64(0)
         active, step = new, step + 1
     return end, (x, y, step), active, system
 
 
 @njit(**EXACT)
-def _largest(v):
-    """Largest absolute entry; not a number if any of them is not."""
-    size = 0.0
-    for value in v:
-        if not abs(value) <= size:
-            size = abs(value)
-    return size
-
-
-@njit(**EXACT)
-def _transposed(M, y, out):
-    """Add Mᵀy."""
+def _transposed(M, y, first, n):
+    """Mᵀ times the entries of y from `first` on."""
     starts, columns, values = M
-    for i in range(len(y)):
+    out = np.zeros(n)
+    for i in range(len(starts) - 1):
         for t in range(starts[i], starts[i + 1]):
-            out[columns[t]] += values[t] * y[i]
+            out[columns[t]] += values[t] * y[first + i]
     return out
 
 
 @njit(**EXACT)
 def accuracy(problem, sides, x, y):
-    """Largest KKT residual, each relative to the terms that it sums."""
+    """Largest KKT residual, each relative to the terms it sums; infinite for NaN."""
     P, A, G = problem
     q, b, h = sides
-    nu, lam = y[: len(b)], y[len(b) :]
+    n, p = len(q), len(b)
     Px, Ax, Gx = product(P, x), product(A, x), product(G, x)
-    An, Gl = _transposed(A, nu, np.zeros(len(q))), _transposed(G, lam, np.zeros(len(q)))
-    slack = h - Gx
-    terms = max(_largest(Px), _largest(q), _largest(An), _largest(Gl))
-    dual = _largest(Px + q + An + Gl) / (1 + terms)
-    terms = max(_largest(Ax), _largest(b), _largest(Gx), _largest(h))
-    primal = max(_largest(Ax - b), _largest(np.minimum(slack, 0))) / (1 + terms)
-    sign = _largest(np.minimum(lam, 0)) / (1 + _largest(lam))
-    value = 0.5 * np.sum(x * Px) + np.sum(q * x)
-    gap = np.sum(np.abs(slack) * np.abs(lam)) / (1 + abs(value))
-    return _largest(np.array([dual, primal, sign, gap]))
+    An, Gl = _transposed(A, y, 0, n), _transposed(G, y, p, n)
+    terms, dual, value = 0.0, 0.0, 0.0
+    for j in range(n):
+        for term in (Px[j], q[j], An[j], Gl[j]):
+            terms = max(terms, abs(term))
+        dual = max(dual, abs(Px[j] + q[j] + An[j] + Gl[j]))
+        value += (0.5 * Px[j] + q[j]) * x[j]
+    dual /= 1 + terms
+    terms, primal, sign, gap = 0.0, 0.0, 0.0, 0.0
+    for i in range(p):
+        terms = max(terms, abs(Ax[i]), abs(b[i]))
+        primal = max(primal, abs(Ax[i] - b[i]))
+    for i in range(len(h)):
+        terms = max(terms, abs(Gx[i]), abs(h[i]))
+        primal = max(primal, Gx[i] - h[i])
+        sign = max(sign, -y[p + i])
+        gap += abs((h[i] - Gx[i]) * y[p + i])
+    most = largest(y[p:])
+    if not np.isfinite(value + gap + largest(y) + largest(b) + largest(h)):
+        return np.inf  # comparisons have lost what is not a number
+    return max(dual, primal / (1 + terms), sign / (1 + most), gap / (1 + abs(value)))

@@ -55,10 +55,12 @@ class Factors:
 
     def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(u, y) with Pu + Cᵀy = r1, Cu = r2 on the active rows; y = 0 elsewhere."""
-        return kernel().solved(self.system, self.scales, r1, r2)
+        k = kernel()
+        return k.solved(self.system, self.scales, r1, r2, k.REFINEMENTS)
 
 
-def _rows(M: Matrix) -> tuple[np.ndarray, ...]:
+def rows(M: Matrix) -> tuple[np.ndarray, ...]:
+    """(starts, columns, values) of a matrix, as compiled code wants them."""
     places = (np.asarray(v, np.int32) for v in (M.indptr, M.indices))
     return (*places, np.asarray(M.data, float))
 
@@ -81,7 +83,7 @@ def settle(data: Data, guess: np.ndarray | None) -> Settled | None:
     k = kernel()
     if k is None:
         return None
-    problem = tuple(_rows(M) for M in (data.P, data.A, data.G))
+    problem = tuple(rows(M) for M in (data.P, data.A, data.G))
     n, p, m = len(data.q), len(data.b), len(data.h)
     sizes = np.concatenate([k.lengths(M) for M in problem[1:]])
     scales = (largest(data.P.data, data.q) or 1.0, sizes)

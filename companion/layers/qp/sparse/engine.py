@@ -87,8 +87,8 @@ def _compiled(data: Data, guess: np.ndarray | None) -> Found | None:
         answer = compiled.settle(data, None)
     if answer is None:
         return None
-    point, factors, residual, _ = answer
-    found = Found(point, Status.SOLVED, factors.active, factor=factors)
+    point, factors, residual, steps = answer
+    found = Found(point, Status.SOLVED, factors.active, steps, factor=factors)
     found.residual = residual
     return found if found.confirmed else None
 
