@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from companion.layers.qp import sparse
 from companion.layers.qp.interior_point import active_rows
 from companion.layers.qp.kkt import matvec, norms, solve_kkt
 from companion.layers.qp.stability import radius
@@ -84,10 +85,15 @@ def regularity(problem: QP, sol: QPSolution, direction: QP | None = None) -> Reg
     KKT matrix is singular.  For q, b and h it is an exact ratio test, for P, A and G
     the least root of one matrix pencil a row.
 
+    A problem with sparse matrices gets the same numbers from sparse factorisations, the
+    eigenvalues to four digits, and a radius for directions of q, b and h.
+
     An instance that was not solved is NaN throughout, hence not differentiable.
 
     Source: fiacco1976sensitivity, Theorem 2.1, for the three conditions.
     """
+    if sparse.is_sparse(problem):
+        return sparse.regularity(problem, sol, direction)
     rows = rows_of(problem, sol)
     P, _, A, _, G, _ = rows.fields
     size, A = norms(G), A / norms(A).unsqueeze(-1)

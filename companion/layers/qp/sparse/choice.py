@@ -15,7 +15,7 @@ from torch import Tensor
 from companion.layers.qp.sparse import compiled
 from companion.layers.qp.sparse.checks import check_layout
 from companion.layers.qp.sparse.data import Matrix, rows_of, stacked
-from companion.layers.qp.sparse.solution import matrix
+from companion.layers.qp.sparse.solution import matrices
 from companion.problems import QP
 
 MOST = 2500  # variables or rows beyond which a dense factorisation is too much
@@ -46,7 +46,7 @@ def dense_is_better(problem: QP) -> bool:
     n, k = problem.n, problem.p + problem.m
     if max(n, k) > MOST:
         return False
-    parts = [matrix(v) for v in (problem.P, problem.A, problem.G)]
+    parts = [matrices(v)[0] for v in (problem.P, problem.A, problem.G)]
     bound = (n**3 / 3 + n * n * k + k * k * n / 2) / (ITERATIONS * PENALTY)
     if _envelope_work(parts, np.arange(n)) <= bound:
         return False
