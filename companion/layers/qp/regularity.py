@@ -6,8 +6,9 @@ Chapter: sensitivity.md. Theorems: kkt-nonsingular.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,6 +65,23 @@ def rows_of(problem: QP, sol: QPSolution) -> Rows:
         tuple(parts[:6]), x, nu, lam, slack, unit=unit, strong=strong, weak=weak,
         solved=solved,
     )  # fmt: skip
+
+
+def of_sparse(problem: QP, found: list[Any]) -> Rows:
+    """The rows of sparse instances, each with what was found of it; no matrices."""
+    sizes = (problem.n, problem.p, *(problem.m,) * 4)
+    parts = []
+    for one in found:
+        if one is None:
+            parts.append(tuple(map(np.zeros, sizes)))
+        else:
+            rows = one[0]
+            parts.append((*rows.point, rows.slack, rows.strong, rows.weak))
+    x, nu, lam, slack, strong, weak = (
+        torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True)
+    )
+    solved = torch.tensor([one is not None for one in found])
+    return Rows((), x, nu, lam, slack, x[:0], strong.bool(), weak.bool(), solved)
 
 
 def regularity(problem: QP, sol: QPSolution, direction: QP | None = None) -> Regularity:

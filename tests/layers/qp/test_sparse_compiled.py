@@ -17,7 +17,7 @@ from tests.layers.qp.cases import sample
 from tests.real import as_sparse
 
 pytest.importorskip("numba")
-from companion.layers.qp.kernel import ldl
+from companion.layers.qp.kernel import compressed, ldl
 from companion.layers.qp.kernel import sparse as kernel
 
 pytestmark = [
@@ -33,7 +33,7 @@ def data_of(fields, bound: float | None = None):
 
 def system_of(data, where=None):
     problem = tuple(compiled.rows(M) for M in (data.P, data.A, data.G))
-    sizes = np.concatenate([kernel.lengths(M) for M in problem[1:]])
+    sizes = np.concatenate([compressed.lengths(M) for M in problem[1:]])
     where = np.arange(len(data.q)) if where is None else where
     return kernel.prepared(problem, (1.0, sizes), where), (1.0, sizes)
 

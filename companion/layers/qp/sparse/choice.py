@@ -72,8 +72,10 @@ def _mean_degree(C: Matrix) -> float:
 
 def _envelope_work(parts: Sequence[Matrix], place: np.ndarray) -> float:
     """Multiplications of a Cholesky factorisation in the envelope of CᵀC."""
-    if compiled.kernel() is not None:
-        return compiled.kernel().envelope_work(tuple(map(compiled.rows, parts)), place)
+    kernel = compiled.kernel()
+    if kernel is not None:
+        fields = tuple(map(compiled.rows, parts))
+        return kernel.compressed.envelope_work(fields, place)
     n = len(place)
     reach = np.arange(n)
     for C in parts:

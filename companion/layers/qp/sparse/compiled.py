@@ -85,7 +85,7 @@ def settle(data: Data, guess: np.ndarray | None) -> Settled | None:
         return None
     problem = tuple(rows(M) for M in (data.P, data.A, data.G))
     n, p, m = len(data.q), len(data.b), len(data.h)
-    sizes = np.concatenate([k.lengths(M) for M in problem[1:]])
+    sizes = np.concatenate([k.compressed.lengths(M) for M in problem[1:]])
     scales = (largest(data.P.data, data.q) or 1.0, sizes)
     sides = tuple(np.ascontiguousarray(v) for v in (data.q, data.b, data.h))
     active = np.zeros(m, bool) if guess is None else guess
@@ -99,7 +99,7 @@ def settle(data: Data, guess: np.ndarray | None) -> Settled | None:
     if end != k.SETTLED:
         return None
     x, y, steps = z
-    residual = k.accuracy(problem, sides, x, y)
+    residual = k.compressed.accuracy(problem, sides, x, y)
     point = Point(x, y[:p], y[p:])
     strong = active_rows(data, Scale(scales[0], sizes[:p], sizes[p:]), point)
     first, last = k.changed(system, strong)

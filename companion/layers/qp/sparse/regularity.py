@@ -164,10 +164,13 @@ def told(problem: QP, sol: QPSolution) -> list[tuple[Rows, Margins] | None]:
     parts = (
         v.detach().reshape(size, v.shape[-1]).numpy() for v in (sol.x, sol.nu, sol.lam)
     )
-    found = []
+    found: list[tuple[Rows, Margins] | None] = []
     for data, state, *own in zip(instances(problem), status, *parts, strict=True):
-        rows = rows_of(data, Point(*own)) if state == Status.SOLVED else None
-        found.append(rows and (rows, margins(rows)))
+        if state == Status.SOLVED:
+            rows = rows_of(data, Point(*own))
+            found.append((rows, margins(rows)))
+        else:
+            found.append(None)
     return found
 
 

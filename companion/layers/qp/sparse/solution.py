@@ -23,7 +23,6 @@ from companion.layers.qp.sparse.checks import check_convex, check_layout
 from companion.layers.qp.sparse.data import Data, Matrix, rows_of
 from companion.problems import QP, Certificate, QPSolution, SolveError, Status
 
-
 RANKS = (2, 1, 2, 1, 2, 1)  # axes of the fields
 
 
@@ -117,13 +116,15 @@ def _run(problem: QP, warm_start: QPSolution | None) -> list[Instance]:
     for P in parts[0]:
         check_convex(P)
     patterns = [[_pattern(M) for M in own] for own in parts[::2]]
-    values = [_values(v, len(own)) for v, own in zip(problem.fields, parts, strict=True)]
+    values = [
+        _values(v, len(own)) for v, own in zip(problem.fields, parts, strict=True)
+    ]
     places = [_places(v, rank, problem.batch) for v, rank in fields]
     found = []
     for *at, guess in zip(*places, _guesses(problem, warm_start), strict=True):
         data = Data(*(own[k] for own, k in zip(parts, at, strict=True)))
-        own = (p[k] for p, k in zip(patterns, at[::2], strict=True))
-        kept = Kept(*own, engine.solve(data, guess))
+        P, A, G = (p[k] for p, k in zip(patterns, at[::2], strict=True))
+        kept = Kept(P, A, G, engine.solve(data, guess))
         row = tuple(v[k] for v, k in zip(values, at, strict=True))
         found.append(Instance(data, kept, row))
     return found
@@ -140,9 +141,7 @@ def instances(problem: QP) -> list[Data]:
     ]
 
 
-def _guesses(
-    problem: QP, warm_start: QPSolution | None
-) -> Sequence[np.ndarray | None]:
+def _guesses(problem: QP, warm_start: QPSolution | None) -> Sequence[np.ndarray | None]:
     size = math.prod(problem.batch)
     if warm_start is None:
         return [None] * size

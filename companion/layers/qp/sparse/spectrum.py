@@ -39,11 +39,11 @@ def greatest(apply: Callable[[np.ndarray], np.ndarray], n: int) -> float:
     if n <= DENSE:
         dense = np.column_stack([apply(e) for e in np.eye(n)])
         return largest(np.linalg.eigvalsh(0.5 * (dense + dense.T)))
-    operator: Any = LinearOperator((n, n), matvec=apply, dtype=np.float64)
-    start = np.cos(np.arange(n))
-    values = eigsh(operator, 1, which="LM", v0=start, tol=ACCURACY,
-                   return_eigenvectors=False)  # fmt: skip
-    return largest(values)
+    operator = LinearOperator(dtype=np.float64, shape=(n, n), matvec=apply)  # pyright: ignore[reportCallIssue] - it has a __new__
+    options: dict[str, Any] = {"which": "LM", "v0": np.cos(np.arange(n)),
+                               "tol": ACCURACY}  # fmt: skip
+    values, _ = eigsh(operator, 1, **options)
+    return largest(np.asarray(values))
 
 
 def kkt(P: Matrix, C: Matrix, ridge: float = 0.0, shift: float = 0.0) -> Matrix:
