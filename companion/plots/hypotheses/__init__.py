@@ -23,15 +23,15 @@ from companion.plots.hypotheses.canvas import Picture
 GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "convex-function": convexity.FUNCTIONS,
     "convex-set": convexity.SETS,
-    "curvature": curvature.CURVATURE,
+    "curvature": {**curvature.CURVATURE, **layers.CURVATURE},
     "strictness": {**multipliers.STRICT, **layers.STRICT},
     "independence": {**multipliers.INDEPENDENT, **layers.INDEPENDENT},
     "invertibility": derivatives.INVERTIBLE,
     "solution": derivatives.SOLVED,
-    "feasibility": existence.FEASIBLE,
+    "feasibility": {**existence.FEASIBLE, **layers.FEASIBLE},
     "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
-    "signs": forms.SIGNS,
+    "signs": {**forms.SIGNS, **layers.SIGNS},
     "limits": {**derivatives.LIMITS, **layers.LIMITS},
     "form": {**forms.STRUCTURE, **layers.STRUCTURE},
 }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from companion.layers.qp.interior_point import CERTIFICATE, MARGIN
+from companion.layers.qp.interior_point import CERTIFICATE, MARGIN, ROUNDING
 
 Matrix = Any  # of SciPy, in compressed rows; its annotations say what may be None
 
@@ -142,8 +142,8 @@ def farkas(data: Data, nu: np.ndarray, lam: np.ndarray) -> bool:
     gain = -float(data.b @ nu + data.h @ lam)
     if not gain > 0 or largest(np.minimum(lam, 0)) > 0:
         return False
-    terms = largest(abs(data.A).T @ np.abs(nu), abs(data.G).T @ lam)
-    return largest(data.A.T @ nu + data.G.T @ lam) <= CERTIFICATE * min(gain, terms)
+    terms = abs(data.A).T @ np.abs(nu) + abs(data.G).T @ lam
+    return _vanishes(data.A.T @ nu + data.G.T @ lam, terms, gain)
 
 
 def recession(data: Data, x: np.ndarray) -> bool:
@@ -151,6 +151,12 @@ def recession(data: Data, x: np.ndarray) -> bool:
     gain = -float(data.q @ x)
     if not gain > 0:
         return False
-    leaves = largest(data.P @ x, data.A @ x, np.maximum(data.G @ x, 0))
-    terms = largest(*(abs(M) @ np.abs(x) for M in (data.P, data.A, data.G)))
-    return leaves <= CERTIFICATE * min(gain, terms)
+    leaves = np.concatenate([data.P @ x, data.A @ x, np.maximum(data.G @ x, 0)])
+    terms = np.concatenate([abs(M) @ np.abs(x) for M in (data.P, data.A, data.G)])
+    return _vanishes(leaves, terms, gain)
+
+
+def _vanishes(residual: np.ndarray, terms: np.ndarray, gain: float) -> bool:
+    """Whether it is small beside the gain, and each entry rounding of its terms."""
+    rounded = bool((np.abs(residual) <= ROUNDING * terms).all())
+    return rounded and largest(residual) <= CERTIFICATE * gain

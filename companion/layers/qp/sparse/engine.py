@@ -18,7 +18,12 @@ import numpy as np
 from companion.layers.qp.interior_point import TOLERANCE
 from companion.layers.qp.sparse import compiled, libraries
 from companion.layers.qp.sparse.border import WRONG, settle
-from companion.layers.qp.sparse.certificate import exact_ray, relaxed
+from companion.layers.qp.sparse.certificate import (
+    exact_ray,
+    relaxed,
+    straight_direction,
+    straight_ray,
+)
 from companion.layers.qp.sparse.data import (
     Data,
     Point,
@@ -128,15 +133,25 @@ def _judged(system: System, answer: libraries.Answer) -> Found | None:
     idle = np.zeros(len(data.h), bool)
     if not all(np.isfinite(v).all() for v in z):
         return None
-    if answer.status == Status.PRIMAL_INFEASIBLE:
-        sure = farkas(system.scaled, z.nu * system.scale.A, z.lam * system.scale.G)
-        return Found(z, answer.status, idle, ray=z) if sure else None
-    if answer.status == Status.DUAL_INFEASIBLE:
-        sure = recession(system.scaled, z.x)
-        return Found(z, answer.status, idle, ray=z) if sure else None
+    if answer.status in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
+        ray = _proved(system, z, answer.status)
+        return None if ray is None else Found(z, answer.status, idle, ray=ray)
     size = system.scale.G
     active = z.lam * size / system.scale.cost > answer.slack / size
     return identify(system, active, z, CORRECTIONS)
+
+
+def _proved(system: System, z: Point, status: Status) -> Point | None:
+    """The library's ray, or one nearby, that holds to rounding; or None."""
+    d, scale = system.scaled, system.scale
+    if status == Status.DUAL_INFEASIBLE:
+        tries = (lambda: z.x, lambda: straight_direction(d, z.x))
+        held = (x for x in (make() for make in tries) if recession(d, x))
+        return next((z._replace(x=x) for x in held), None)
+    own = z._replace(nu=z.nu * scale.A, lam=z.lam * scale.G)
+    tries = (lambda: own, lambda: straight_ray(d, own.nu, own.lam))
+    held = (y for y in (make() for make in tries) if farkas(d, y.nu, y.lam))
+    return next((Point(z.x, y.nu / scale.A, y.lam / scale.G) for y in held), None)
 
 
 def identify(
