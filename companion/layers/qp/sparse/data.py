@@ -63,9 +63,9 @@ def finite(data: Data) -> bool:
 def scaled(data: Data) -> tuple[Data, Scale]:
     """The problem with rows of norm one and an objective of entries at most one."""
     cost = largest(data.P.data, data.q) or 1.0
-    scale = Scale(cost, _norms(data.A), _norms(data.G))
+    scale = Scale(cost, lengths(data.A), lengths(data.G))
     rows = (
-        (_divided(M, size), v / size)
+        (row_divided(M, size), v / size)
         for M, v, size in ((data.A, data.b, scale.A), (data.G, data.h, scale.G))
     )
     (A, b), (G, h) = rows
@@ -77,7 +77,7 @@ def unscaled(z: Point, scale: Scale) -> Point:
     return Point(z.x, z.nu * (scale.cost / scale.A), z.lam * (scale.cost / scale.G))
 
 
-def _norms(M: Matrix) -> np.ndarray:
+def lengths(M: Matrix) -> np.ndarray:
     """Euclidean norm of every row, 1 for a zero row."""
     squares = np.zeros(M.shape[0])
     np.add.at(squares, rows_of(M), M.data**2)
@@ -89,7 +89,8 @@ def rows_of(M: Matrix) -> np.ndarray:
     return np.repeat(np.arange(M.shape[0], dtype=M.indices.dtype), np.diff(M.indptr))
 
 
-def _divided(M: Matrix, size: np.ndarray) -> Matrix:
+def row_divided(M: Matrix, size: np.ndarray) -> Matrix:
+    """Every row divided by its size."""
     data = M.data / np.repeat(size, np.diff(M.indptr))
     return sparse.csr_matrix((data, M.indices, M.indptr), shape=M.shape)
 

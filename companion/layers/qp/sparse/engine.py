@@ -11,11 +11,12 @@ Chapter: optnet.md. Theorems: qp-active-set, qp-optimality.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from companion.layers.qp.interior_point import TOLERANCE
-from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse import compiled, libraries
 from companion.layers.qp.sparse.border import WRONG, settle
 from companion.layers.qp.sparse.certificate import (
     exact_ray,
@@ -50,7 +51,7 @@ class Found:
     active: np.ndarray
     iterations: int = 0
     library: str = ""
-    factor: Factor | None = None
+    factor: Any = None
     ray: Point | None = None
     residual: float = 0.0
 
@@ -65,9 +66,12 @@ def solve(data: Data, guess: np.ndarray | None = None) -> Found:
 
     `guess` are multipliers of G, whose positive ones say which rows to try first.
     """
-    system = System(data)
     if not finite(data):
-        return _failed(system)
+        return _failed(data)
+    found = _compiled(data, None if guess is None else guess > 0)
+    if found is not None:
+        return found
+    system = System(data)
     if guess is not None:
         found = identify(system, guess > 0, None, WARM)
         if found is not None and found.confirmed:
@@ -79,6 +83,19 @@ def solve(data: Data, guess: np.ndarray | None = None) -> Found:
         if found.confirmed:
             return found
     return _by_libraries(system) or _certified(system)
+
+
+def _compiled(data: Data, guess: np.ndarray | None) -> Found | None:
+    """The solution by the compiled active set, if it is confirmed."""
+    answer = compiled.settle(data, guess)
+    if answer is None and guess is not None:
+        answer = compiled.settle(data, None)
+    if answer is None:
+        return None
+    point, factors, residual, steps = answer
+    found = Found(point, Status.SOLVED, factors.active, steps, factor=factors)
+    found.residual = residual
+    return found if found.confirmed else None
 
 
 def _by_libraries(system: System) -> Found | None:
@@ -199,14 +216,14 @@ def _corrected(system: System, z: Point, active: np.ndarray) -> np.ndarray:
 
 def _certified(system: System) -> Found:
     """Infeasible by the elastic program, or a failure."""
-    found, ray = _failed(system), _elastic(system)
+    found, ray = _failed(system.data), _elastic(system)
     if ray is not None:
         found.status, found.ray = Status.PRIMAL_INFEASIBLE, ray
     return found
 
 
-def _failed(system: System) -> Found:
-    nothing = Point(*(np.full(len(v), np.nan) for v in system.data[1::2]))
+def _failed(data: Data) -> Found:
+    nothing = Point(*(np.full(len(v), np.nan) for v in data[1::2]))
     return Found(nothing, Status.NUMERICAL_ERROR, np.zeros(len(nothing.lam), bool))
 
 
