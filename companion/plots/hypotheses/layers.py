@@ -158,10 +158,10 @@ STRICT: Pictures = {
     ),
     "central-path-accuracy/row_at_rest": partial(
         runs,
-        "How far the central path is from the solution, over mu. With a row at rest "
-        "the distance falls like the root of mu, above the line of a solution whose "
-        "rows push or have room.",
-        {"mu": (STEPS, STEPS / 2), "row at rest": (STEPS, np.sqrt(STEPS))},
+        "Distance of the central path from its end over mu, both logarithmic. Where a "
+        "row of ½x² - 3x over x ≤ 1 pushes it falls like mu/2; where that of ½x² over "
+        "x ≥ 0 is at rest it is the root of mu.",
+        {"pushed": (MU, MU / 2), "row at rest": (MU, np.sqrt(MU))},
         ("mu", "distance"), LOG,
     ),
     "smoothed-adjoint/row_at_rest": partial(
