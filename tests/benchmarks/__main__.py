@@ -1,0 +1,103 @@
+"""Measure the layers beside their peers: ``python -m tests.benchmarks``.
+
+``make bench`` runs it in an environment that has the peers.  ``--only dense sparse``
+chooses groups of workloads, ``--peers qpth`` contestants, ``--quick`` does with fewer
+calls, and ``--record`` keeps the results for the book.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ROOT = Path(__file__).resolve().parents[2]
+FAMILIES = ("qp",)
+RECORD = ROOT / "book" / "benchmarks.json"
+RESULT = ROOT / "_build" / "benchmarks.json"
+HEAD = ("workload", "layer", "forward", "both, ms", "ratio", "wanted", "error", "worst")
+
+
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=[], help="groups of workloads")
+    parser.add_argument("--peers", nargs="*", default=[], help="names; all if none")
+    parser.add_argument("--families", nargs="*", default=FAMILIES)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="two rounds, 1 s a row")
+    parser.add_argument("--no-costs", dest="costs", action="store_false")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    return parser.parse_args()
+
+
+def shown(row: Any) -> str:
+    """A row of the table."""
+    start = f"{row.case:24}{row.contestant:20}"
+    if row.failure:
+        return f"{start}  failed: {row.failure}"
+    verdict = {True: "met", False: "NOT MET", None: ""}[row.met]
+    if row.correct is False:
+        verdict = "WRONG GRADIENT"
+    floor = "" if row.floor is None else f"≥ {row.floor:g}"
+    times = f"{row.forward:10.2f}{row.both:10.2f}{row.ratio:9.2f}"
+    return f"{start}{times}  {floor:7}{row.median:8.0e}{row.worst:8.0e}  {verdict}"
+
+
+def contest(choice: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every row of the chosen families, printed as it comes."""
+    from tests.benchmarks import contest as field  # noqa: PLC0415 - after THREADS
+
+    effort = field.Effort(2, 1.0) if choice.quick else field.Effort(choice.rounds)
+    rows = []
+    for family in choice.families:
+        module = importlib.import_module(f"tests.benchmarks.{family}")
+        print(f"\n{module.ABOUT}")
+        print("{:24}{:20}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
+        floor = field.Contest(family, effort)
+        for case in module.cases():
+            if choice.only and case.group not in choice.only:
+                continue
+            names = [
+                n for n in case.contestants if not choice.peers or n in choice.peers
+            ]
+            names = [field.OURS, *(n for n in names if n != field.OURS)]
+            for row in floor.run(case, names):
+                rows.append({**asdict(row), "met": row.met, "correct": row.correct})
+                print(shown(row), flush=True)
+        floor.close()
+    return rows
+
+
+def main() -> None:
+    """Print the tables, and write what they are made of."""
+    choice = options()
+    os.environ |= dict.fromkeys(THREADS, "1") | {"RAYON_NUM_THREADS": "1"}
+    from tests.benchmarks import costs, machine  # noqa: PLC0415 - after THREADS
+
+    before = machine.load()
+    rows = contest(choice)
+    facts = {
+        "machine": machine.facts(),
+        "load": [before, machine.load()],
+        "peers": machine.peers(),
+        "whole": not (choice.only or choice.peers or choice.quick),
+        "rows": rows,
+        "costs": costs.measured() if choice.costs else None,
+    }
+    verdicts = [row["met"] for row in rows if row["met"] is not None]
+    print(f"\n{sum(verdicts)} of {len(verdicts)} floors met")
+    for file in (RESULT, RECORD) if choice.record else (RESULT,):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", "utf8")
+        print(file)
+
+
+if __name__ == "__main__":
+    main()
