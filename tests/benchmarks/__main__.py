@@ -18,10 +18,17 @@ from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES = ("qp",)
+FAMILIES = ("qp", "cones")
 RECORD = ROOT / "book" / "benchmarks.json"
 RESULT = ROOT / "_build" / "benchmarks.json"
 HEAD = ("workload", "layer", "forward", "both, ms", "ratio", "wanted", "error", "worst")
+
+
+def known() -> list[str]:
+    """Families whose layer there is."""
+    needs = dict(zip(FAMILIES, ("qp", "cone_program"), strict=True))
+    found = importlib.util.find_spec
+    return [f for f in FAMILIES if found(f"companion.layers.{needs[f]}")]
 
 
 def options() -> argparse.Namespace:
@@ -29,7 +36,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[], help="groups of workloads")
     parser.add_argument("--peers", nargs="*", default=[], help="names; all if none")
-    parser.add_argument("--families", nargs="*", default=FAMILIES)
+    parser.add_argument("--families", nargs="*", default=known())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two rounds, 1 s a row")
     parser.add_argument("--no-costs", dest="costs", action="store_false")
@@ -39,14 +46,15 @@ def options() -> argparse.Namespace:
 
 def shown(row: Any) -> str:
     """A row of the table."""
-    start = f"{row.case:24}{row.contestant:20}"
+    start = f"{row.case:24}{row.contestant:21}"
     if row.failure:
         return f"{start}  failed: {row.failure}"
     verdict = {True: "met", False: "NOT MET", None: ""}[row.met]
     if row.correct is False:
         verdict = "WRONG GRADIENT"
     floor = "" if row.floor is None else f"≥ {row.floor:g}"
-    times = f"{row.forward:10.2f}{row.both:10.2f}{row.ratio:9.2f}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    times = f"{row.forward:10.2f}{row.both:10.2f}{ratio:>9}"
     return f"{start}{times}  {floor:7}{row.median:8.0e}{row.worst:8.0e}  {verdict}"
 
 
@@ -59,7 +67,7 @@ def contest(choice: argparse.Namespace) -> list[dict[str, Any]]:
     for family in choice.families:
         module = importlib.import_module(f"tests.benchmarks.{family}")
         print(f"\n{module.ABOUT}")
-        print("{:24}{:20}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
+        print("{:24}{:21}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
         floor = field.Contest(family, effort)
         for case in module.cases():
             if choice.only and case.group not in choice.only:
@@ -81,10 +89,10 @@ def main() -> None:
     os.environ |= dict.fromkeys(THREADS, "1") | {"RAYON_NUM_THREADS": "1"}
     from tests.benchmarks import costs, machine  # noqa: PLC0415 - after THREADS
 
-    before = machine.load()
+    about, before = machine.facts(), machine.load()
     rows = contest(choice)
     facts = {
-        "machine": machine.facts(),
+        "machine": about,
         "load": [before, machine.load()],
         "peers": machine.peers(),
         "whole": not (choice.only or choice.peers or choice.quick),

@@ -20,7 +20,6 @@ from tests.benchmarks.family import OURS, Case
 from tests.benchmarks.worker import serve
 
 TOLERANCE = 1e-3  # relative error of a gradient, median over the batch
-MEDIAN, WORST = 1e-9, 1e-6  # errors that are wanted of our own gradients
 SHARE = 0.5  # of the machine's memory that a contestant may take
 ENOUGH = 0.3  # seconds of calls after which the rounds are enough
 MOST = 40  # rounds
@@ -53,6 +52,7 @@ class Row:
     median: float | None = None  # error of the gradients
     worst: float | None = None
     failure: str = ""
+    accuracy: tuple[float, float | None] = (1e-9, 1e-6)  # wanted of ours
 
     @property
     def correct(self) -> bool | None:
@@ -65,7 +65,8 @@ class Row:
         if self.contestant == OURS:
             if self.median is None or self.worst is None:
                 return False
-            return self.median <= MEDIAN and self.worst <= WORST
+            median, worst = self.accuracy
+            return self.median <= median and (worst is None or self.worst <= worst)
         if self.floor is None or self.ratio is None or not self.correct:
             return None
         return self.ratio >= self.floor
@@ -204,12 +205,14 @@ class Contest:
         """What a lane gave."""
         about = (self.family, case.name, case.group, lane.name)
         floor, found = case.floors.get(lane.name), summary(lane)
+        found["accuracy"] = case.accuracy
         if lane.failure or file is None:
-            return Row(*about, floor, failure=lane.failure or "no reference")
+            failure = lane.failure or "no reference"
+            return Row(*about, floor, accuracy=case.accuracy, failure=failure)
         wrong = lane.ask(10 * self.effort.patience, "compare", file)
         if wrong is None:
             return Row(*about, floor, **found, failure=lane.failure)
-        ratio = found["both"] / ours["both"] if ours else None
+        ratio = found["both"] / ours["both"] if ours else None  # ours failed
         return Row(*about, floor, **found, ratio=ratio, median=wrong[0], worst=wrong[1])
 
     def close(self) -> None:

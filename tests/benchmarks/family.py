@@ -59,6 +59,7 @@ class Case:
     reference: Callable[[Any, Tensor], Reference]
     warm: Callable[[], Any] | None = None  # a small problem of the kind, solved first
     size: dict[str, int] = field(default_factory=dict)
+    accuracy: tuple[float, float | None] = (1e-9, 1e-6)  # ours: median, and worst
 
 
 def seed_like(x: Tensor) -> Tensor:

@@ -118,8 +118,9 @@ def cases() -> list[Case]:
         floors = dict.fromkeys(OTHERS, 1.5 if batch == 1 else 2.5)
         for n in SIZES:
             size = (batch, n, n, n // 2)
-            found.append(optnet(f"B{batch} n{n} m{n} p{n // 2}", "grid", size, floors))
-    found[-5] = optnet(f"{Q1[0]}, grid", "grid", Q1[1], dict.fromkeys(OTHERS, 2.5))
+            if size != Q1[1]:  # the first of all has higher floors
+                name = f"B{batch} n{n} m{n} p{n // 2}"
+                found.append(optnet(name, "grid", size, floors))
     for n in (500, 1000):
         size, floors = (1, n, n, n // 2), dict.fromkeys(OTHERS, 3.0)
         found.append(optnet(f"B1 n{n} m{n} p{n // 2}", "single", size, floors))

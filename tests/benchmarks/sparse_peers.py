@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from companion.layers import qp
 from companion.problems import QP
 from tests.benchmarks import peers
 from tests.benchmarks.family import OURS, Contestant, Gradients, Task
-from tests.benchmarks.reference import scipy_of
+from tests.benchmarks.reference import places, scipy_of
 from tests.real import csr
 
 Problem = tuple[Tensor, ...]  # P, q, A, b, G, h, matrices in compressed rows
@@ -28,13 +29,11 @@ def symmetric(P: Tensor, values: Tensor | None) -> Tensor | None:
     """Values on the pattern of P, averaged with those of the transpose."""
     if values is None:
         return None
-    M = scipy_of(P).copy()
-    M.data = values.detach().numpy().copy()
-    zero = scipy_of(P).copy()
-    zero.data = zero.data * 0
-    both = ((M + M.T) / 2 + zero).tocsr()  # keeps the pattern
-    both.sort_indices()
-    return torch.from_numpy(both.data)
+    order = scipy_of(P).copy()
+    order.data = np.arange(1, order.nnz + 1)
+    other = order.T.tocsr()
+    other.sort_indices()
+    return (values + values[torch.from_numpy(other.data - 1)]) / 2
 
 
 def listed(data: Problem, grads: Sequence[Tensor | None]) -> Gradients:
@@ -67,18 +66,18 @@ def as_dense(layer: peers.Layer, data: Problem) -> Task:
             if g is None or v.layout == torch.strided:
                 found.append(None if g is None else g[0])
                 continue
-            rows = torch.repeat_interleave(
-                torch.arange(v.shape[0]), v.crow_indices().diff()
-            )
-            found.append(g[0][rows, v.col_indices()])
+            found.append(g[0][places(scipy_of(v))])
         return listed(data, found)
 
     return Task(whole, lambda *v: layer(*v)[0], gradients)
 
 
-def dqp(data: Problem) -> Task:
-    """DQP around PIQP, in compressed columns."""
-    P, q, A, b, G, h = data
+def dqp(untouched: tuple[int, ...], data: Problem) -> Task:
+    """DQP around PIQP, in compressed columns.
+
+    Its gradients in A and G come back in another order than their entries, so that it
+    also takes part with these two fixed.
+    """
     layer = peers.dqp_layer("sparse", "piqp")
     leaves = [v if v.layout == torch.strided else v.to_sparse_csc() for v in data]
 
@@ -92,21 +91,14 @@ def dqp(data: Problem) -> Task:
         ]
         return listed(data, found)
 
-    del P, q, A, b, G, h
-    return Task(leaves, forward, gradients)
+    return Task(leaves, forward, gradients, untouched)
 
 
 def _rows(v: Tensor, g: Tensor) -> Tensor:
     """A sparse gradient's values on the pattern of v, by rows."""
-    mark = scipy_of(v).copy()
-    mark.data = mark.data * 0
-    sparse = g if g.layout == torch.sparse_csr else g.to_sparse_csr()
-    both = (mark + scipy_of(sparse)).tocsr()
-    both.sort_indices()
-    if both.nnz != mark.nnz:
-        msg = f"gradient on {both.nnz} entries, pattern has {mark.nnz}"
-        raise ValueError(msg)
-    return torch.from_numpy(both.data)
+    rows, columns = places(scipy_of(v))
+    found = scipy_of(g if g.layout == torch.sparse_csr else g.to_sparse_csr())
+    return torch.from_numpy(np.asarray(found[rows, columns]).ravel().astype(float))
 
 
 def moreau(data: Problem) -> Task:
@@ -165,7 +157,8 @@ DENSE: dict[str, Callable[..., Any]] = {
 }
 ANY_SIZE = {
     OURS: Contestant("companion", ours),
-    "dqp": Contestant("dqp", dqp),
+    "dqp": Contestant("dqp", partial(dqp, ())),
+    "dqp, A and G fixed": Contestant("dqp", partial(dqp, (2, 4))),
     "moreau": Contestant("moreau", moreau),
     "cvxpylayers": Contestant("cvxpylayers", cvxpylayers),
 }

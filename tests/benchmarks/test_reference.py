@@ -79,6 +79,16 @@ def test_sparse_reference_is_the_dense_one_on_the_pattern() -> None:
         torch.testing.assert_close(a, b, atol=1e-11, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
+def test_values_are_averaged_with_those_of_the_transpose() -> None:
+    P = torch.tensor(
+        [[2.0, 1.0, 0.0], [1.0, 0.0, 3.0], [0.0, 3.0, 5.0]]
+    ).to_sparse_csr()
+    values = torch.tensor([1.0, 2.0, 4.0, 0.0, -2.0, 7.0])
+    found = sparse_peers.symmetric(P, values)
+    assert found.tolist() == [1.0, 3.0, 3.0, -1.0, -1.0, 7.0]
+
+
 def test_closed_form_of_the_simplex_is_that_of_the_linear_system() -> None:
     fields = problems.simplex(3, 6)
     seed = torch.randn(fields[1].shape, dtype=torch.float64)
