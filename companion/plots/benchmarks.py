@@ -6,6 +6,7 @@ Chapter: benchmarks.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -43,8 +44,8 @@ def ratios(
     """
     figure, (axes,) = panels(1, 7.4, 1.5 + ROW * len(found))
     axes.axvline(1, color=GREY, linewidth=0.8)
-    seen: dict[str, object] = {}
-    for place, (case, layers) in enumerate(reversed(found.items())):
+    seen: dict[str, Any] = {}
+    for place, (case, layers) in enumerate(list(found.items())[::-1]):
         bars = wanted.get(case, {})
         alike = len(set(bars.values())) == 1
         for name, ratio in layers.items():
@@ -56,7 +57,7 @@ def ratios(
                 limits = [place - half, place + half]
                 axes.plot([bars[name]] * 2, limits, color=shade, linewidth=2.2)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(found)), list(reversed(found)))
+    axes.set_yticks(range(len(found)), list(found)[::-1])
     axes.set(xlabel="time over ours", ylim=(-0.7, len(found) - 0.3))
     axes.grid(axis="y", color=GREY, linewidth=0.3)
     axes.legend(

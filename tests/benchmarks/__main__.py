@@ -95,7 +95,8 @@ def main() -> None:
         "machine": about,
         "load": [before, machine.load()],
         "peers": machine.peers(),
-        "whole": not (choice.only or choice.peers or choice.quick),
+        "whole": not (choice.only or choice.peers),
+        "quick": choice.quick,
         "rows": rows,
         "costs": costs.measured() if choice.costs else None,
     }

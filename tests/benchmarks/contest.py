@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,8 +185,9 @@ class Contest:
     def run(self, case: Case, names: list[str]) -> Iterator[Row]:
         """The rows of a case: an uncounted call of each, then interleaved rounds."""
         lanes = [self.lane(name) for name in names]
-        for lane in lanes:
-            lane.ask(2 * self.effort.patience, "prepare", case.name)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # nothing is timed here
+            patience = 2 * self.effort.patience
+            list(pool.map(lambda v: v.ask(patience, "prepare", case.name), lanes))
         while todo := [lane for lane in lanes if lane.wants_more(self.effort)]:
             for lane in todo:
                 lane.call(self.effort)
