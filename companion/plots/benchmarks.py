@@ -31,8 +31,9 @@ Array = np.ndarray
 
 
 def look(name: str) -> tuple[str, str]:
-    """Colour and mark of a layer."""
-    return LOOKS.get(name, OTHER)
+    """Colour and mark of a layer; a variant has the colour of its kind."""
+    kind = name.partition(",")[0]
+    return LOOKS.get(name) or (LOOKS.get(kind, OTHER)[0], OTHER[1])
 
 
 def ratios(

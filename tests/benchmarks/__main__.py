@@ -2,7 +2,8 @@
 
 ``make bench`` runs it in an environment that has the peers.  ``--only dense sparse``
 chooses groups of workloads, ``--peers qpth`` contestants, ``--quick`` does with fewer
-calls, and ``--record`` keeps the results for the book.
+calls, ``--record`` keeps the results for the book, and ``--resume`` goes on with a run
+that was stopped.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two rounds, 1 s a row")
     parser.add_argument("--no-costs", dest="costs", action="store_false")
+    parser.add_argument("--resume", action="store_true", help="keep measured rows")
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
     return parser.parse_args()
 
@@ -58,29 +60,35 @@ def shown(row: Any) -> str:
     return f"{start}{times}  {floor:7}{row.median:8.0e}{row.worst:8.0e}  {verdict}"
 
 
-def contest(choice: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every row of the chosen families, printed as it comes."""
+def contest(choice: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Add the rows of the chosen families to the facts, and keep them as they come."""
     from tests.benchmarks import contest as field  # noqa: PLC0415 - after THREADS
 
     effort = field.Effort(2, 1.0) if choice.quick else field.Effort(choice.rounds)
-    rows = []
+    known = {(row["family"], row["case"]) for row in facts["rows"]}
     for family in choice.families:
         module = importlib.import_module(f"tests.benchmarks.{family}")
         print(f"\n{module.ABOUT}")
         print("{:24}{:21}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
         floor = field.Contest(family, effort)
         for case in module.cases():
-            if choice.only and case.group not in choice.only:
+            skipped = choice.only and case.group not in choice.only
+            if skipped or (family, case.name) in known:
                 continue
-            names = [
-                n for n in case.contestants if not choice.peers or n in choice.peers
-            ]
-            names = [field.OURS, *(n for n in names if n != field.OURS)]
-            for row in floor.run(case, names):
-                rows.append({**asdict(row), "met": row.met, "correct": row.correct})
+            asked = choice.peers or case.contestants
+            others = [n for n in case.contestants if n in asked and n != field.OURS]
+            for row in floor.run(case, [field.OURS, *others]):
+                kept = {**asdict(row), "met": row.met, "correct": row.correct}
+                facts["rows"].append(kept)
                 print(shown(row), flush=True)
+            write(facts, RESULT)
         floor.close()
-    return rows
+
+
+def write(facts: dict[str, Any], file: Path) -> None:
+    """Keep what was measured."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", "utf8")
 
 
 def main() -> None:
@@ -89,22 +97,25 @@ def main() -> None:
     os.environ |= dict.fromkeys(THREADS, "1") | {"RAYON_NUM_THREADS": "1"}
     from tests.benchmarks import costs, machine  # noqa: PLC0415 - after THREADS
 
-    about, before = machine.facts(), machine.load()
-    rows = contest(choice)
-    facts = {
-        "machine": about,
-        "load": [before, machine.load()],
+    facts: dict[str, Any] = {
+        "machine": machine.facts(),
+        "load": [machine.load()],
         "peers": machine.peers(),
         "whole": not (choice.only or choice.peers),
         "quick": choice.quick,
-        "rows": rows,
-        "costs": costs.measured() if choice.costs else None,
+        "costs": None,
+        "rows": [],
     }
-    verdicts = [row["met"] for row in rows if row["met"] is not None]
+    if choice.resume and RESULT.is_file():
+        facts |= json.loads(RESULT.read_text("utf8"))
+    contest(choice, facts)
+    if choice.costs and not facts["costs"]:
+        facts["costs"] = costs.measured()
+    facts["load"] = [facts["load"][0], machine.load()]
+    verdicts = [row["met"] for row in facts["rows"] if row["met"] is not None]
     print(f"\n{sum(verdicts)} of {len(verdicts)} floors met")
     for file in (RESULT, RECORD) if choice.record else (RESULT,):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", "utf8")
+        write(facts, file)
         print(file)
 
 

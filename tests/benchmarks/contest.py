@@ -24,6 +24,7 @@ TOLERANCE = 1e-3  # relative error of a gradient, median over the batch
 SHARE = 0.5  # of the machine's memory that a contestant may take
 ENOUGH = 0.3  # seconds of calls after which the rounds are enough
 MOST = 40  # rounds
+LONG = 6.0  # seconds of a first call that is the only one
 IDLE = 10  # a process that waits has this many times the patience
 
 
@@ -130,7 +131,7 @@ class Lane:
     name: str
     worker: Worker
     samples: list[tuple[float, float]] = field(default_factory=list)
-    first: tuple[float, float] | None = None  # not counted, unless it has to be
+    first: tuple[float, float] | None = None  # counts if it is too long to repeat
     failure: str = ""
     lost: bool = False
 
@@ -148,9 +149,11 @@ class Lane:
         """Whether another call is worth its time."""
         if self.failure:
             return False
-        spent = sum(both for _, both in self.counted()) / 1e3
+        if self.first and not self.samples:
+            return self.first[1] / 1e3 < LONG
+        spent = sum(both for _, both in self.samples) / 1e3
         if spent >= effort.seconds:
-            return False  # a first call as long as that counts
+            return False
         done = len(self.samples)
         return done < effort.rounds or (spent < ENOUGH and done < MOST)
 

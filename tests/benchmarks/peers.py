@@ -179,6 +179,29 @@ def simplex(backend: str) -> Contestant:
     return Contestant("cvxpylayers", partial(cvxpy_simplex, backend))
 
 
+def moreau_simplex(data: Fields) -> Task:
+    """The same for moreau, which takes bounds on x as a cone of its own."""
+    module = importlib.import_module("moreau")
+    solver = importlib.import_module("moreau.torch").Solver
+    _, q, A, b, _, _ = data
+    n, batch = q.shape[-1], len(q)
+    bounds = module.DirectConeSpec(kind="nonneg", indices=list(range(n)))
+    work = solver(
+        n=n, m=1, cones=module.Cones(num_zero_cones=1, dir_cones=[bounds]),
+        settings=module.Settings(batch_size=batch),
+        P_row_offsets=torch.arange(n + 1, dtype=torch.int32),
+        P_col_indices=torch.arange(n, dtype=torch.int32),
+        A_row_offsets=torch.tensor([0, n], dtype=torch.int32),
+        A_col_indices=torch.arange(n, dtype=torch.int32),
+    )  # fmt: skip
+    values, rows, side = torch.ones(n).double(), A.flatten(), b.expand(batch, 1)
+
+    def gradients(grads: Any) -> Gradients:
+        return [None, grads[0], None, None, None, None]
+
+    return Task([q], lambda q: work.solve(values, rows, q, side).x, gradients)
+
+
 LAYERS: dict[str, tuple[str, Layer]] = {  # name: module to look for, layer
     OURS: ("companion", companion),
     "qpth": ("qpth", qpth),

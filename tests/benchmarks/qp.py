@@ -84,13 +84,14 @@ def simplex(batch: int, names: tuple[str, ...]) -> Case:
     layers = {name: peers.ONLY_Q[name] for name in (OURS, *names)}
     layers |= {f"cvxpylayers{end}": peers.simplex(solver)
                for end, solver in (("", "DIFFCP"), (", moreau", "MOREAU"))}  # fmt: skip
+    layers["moreau"] = Contestant("moreau", peers.moreau_simplex)
     floors = dict.fromkeys(layers, 80.0)
     layers["sorting"] = Contestant("torch", partial(peers.only_q, sorting))
     if batch > 100:
         floors["sorting"] = 1.0
     return Case(
         f"simplex n1000 B{batch}", "applied", partial(problems.simplex, batch), layers,
-        floors, simplex_reference, partial(problems.simplex, 2, 10),
+        floors, simplex_reference, partial(problems.simplex, 2, 1000),
     )  # fmt: skip
 
 

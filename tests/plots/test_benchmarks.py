@@ -45,3 +45,9 @@ def test_accuracy_draws_the_median_and_reaches_to_the_worst():
     assert (list(dot.get_xdata()), list(dot.get_ydata())) == ([5.0], [1e-7])
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
     assert labels == ["qpth", "new"]
+
+
+def test_a_variant_has_the_colour_of_its_kind_and_another_mark():
+    assert figures.look("dqp, A and G fixed") == (figures.GREEN, figures.OTHER[1])
+    assert figures.look("dqp") == (figures.GREEN, "^")
+    assert figures.look("sorting") == figures.OTHER
