@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from companion.plots import Emitted
+
 RECORD = Path(__file__).with_suffix(".json")
 OURS = "companion"
-HEAD = ("workload", "layer", "forward, ms", "both, ms", "ratio", "wanted", "")
+HEAD = ("layer", "forward, ms", "both, ms", "ratio", "wanted", "verdict")
 ERRORS = ("error, median", "worst")
 QUIET = 0.01  # worst error beside a right median that is worth a line
 
@@ -42,17 +45,17 @@ def verdict(row: Row) -> str:
         return "wrong"
     if row["met"] is None:
         return ""
-    return "met" if row["met"] else "**not met**"
+    return "met" if row["met"] else "not met"
 
 
 def cells(row: Row) -> list[str]:
-    """A row of the table."""
+    """A row of the table, without its workload."""
     wanted = "" if row["floor"] is None else f"{row['floor']:g}×"
     if row["contestant"] == OURS:
         wanted = ""
     return [
-        row["case"], row["contestant"], digits(row["forward"]), digits(row["both"]),
-        times(row), wanted, verdict(row), f"{row['median']:.0e}", f"{row['worst']:.0e}",
+        row["contestant"], digits(row["forward"]), digits(row["both"]), times(row),
+        wanted, verdict(row), f"{row['median']:.0e}", f"{row['worst']:.0e}",
     ]  # fmt: skip
 
 
@@ -69,9 +72,29 @@ def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def table(rows: Iterable[Row], *groups: str) -> str:
-    """The table of some groups."""
-    return markdown((*HEAD, *ERRORS), map(cells, measured(rows, *groups)))
+def table(rows: Iterable[Row], *groups: str) -> Emitted:
+    """The table of some groups, a block of rows for each workload."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in (*HEAD, *ERRORS))
+    parts, last = [], None
+    for row in measured(rows, *groups):
+        if row["case"] != last:
+            last = row["case"]
+            span = f'colspan="{len(HEAD) + len(ERRORS)}"'
+            parts.append(f'<tr><th scope="rowgroup" {span}>{escape(last)}</th></tr>')
+        name, *rest = (escape(cell) for cell in cells(row))
+        values = "".join(f"<td>{cell}</td>" for cell in rest)
+        parts.append(f'<tr><th scope="row">{name}</th>{values}</tr>')
+    label = f"Measured rows: {', '.join(groups)}"
+    return Emitted(
+        '<div class="pst-scrollable-table-container" tabindex="0" role="region"'
+        f' aria-label="{label}"><table class="table benchmark-rows"><thead><tr>{head}'
+        f"</tr></thead><tbody>{''.join(parts)}</tbody></table></div>"
+    )
+
+
+def kind(rows: Iterable[Row], *families: str) -> list[Row]:
+    """Rows of some families."""
+    return [row for row in rows if row["family"] in families]
 
 
 def unmet(rows: Iterable[Row]) -> list[Row]:

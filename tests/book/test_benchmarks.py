@@ -38,7 +38,16 @@ def test_a_wrong_peer_is_listed_and_compared_with_nobody() -> None:
     assert "| wrong | a | 5e-01 | 3e+00 |" in bench.wrong_table(ROWS)
     assert bench.by_case(ROWS, "ratio") == {"a": {"near": 9.0, "far": 2.5}}
     assert bench.nearest(ROWS) is FAR
-    assert "| wrong |" in bench.table(ROWS).splitlines()[5]
+
+
+def test_the_table_has_a_block_for_each_workload_and_leaves_out_who_is_gone() -> None:
+    text = bench.table([*ROWS, row("near", case="b")], "dense").markup
+    assert text.count('scope="rowgroup"') == 2
+    assert text.count('scope="row"') == 5
+    assert "<td>wrong</td>" in text
+    assert "<td>9×</td><td>10×</td><td>not met</td>" in text
+    assert "gone" not in text
+    assert 'scope="row"' not in bench.table(ROWS, "sparse").markup
 
 
 def test_one_bad_instance_beside_a_right_median_is_listed() -> None:
