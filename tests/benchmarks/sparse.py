@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy import sparse
+
+from companion.layers import qp
+from companion.problems import QP
 
 STATES, INPUTS = 8, 4
 
@@ -41,3 +45,11 @@ def scattered(n: int, seed: int = 0, density: float = 0.01) -> tuple:
     L, A, G, z = entries(n), entries(n // 4), entries(n), rng.normal(size=n)
     P = L @ L.T + 0.01 * sparse.identity(n)
     return P, rng.normal(size=n), A, A @ z, G, G @ z + rng.uniform(size=n)
+
+
+def gradients(problem: QP, engine: str) -> tuple[torch.Tensor, ...]:
+    """Of a fixed function of the minimiser, with respect to all six fields."""
+    leaves = problem.map(lambda v: v.detach().clone().requires_grad_())
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(problem.n, generator=generator).double()
+    return torch.autograd.grad(qp.layer(leaves, engine=engine) @ weights, leaves.fields)
