@@ -44,7 +44,7 @@ def cone_cases() -> tuple[ConeCase, ...]:
 
 
 def _case(entry: dict[str, Any]) -> ConeCase:
-    sizes = {
+    sizes: dict[str, Any] = {
         name: tuple(float(Fraction(v)) if isinstance(v, str) else v for v in value)
         if isinstance(value, list)
         else value

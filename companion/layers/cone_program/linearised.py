@@ -121,9 +121,9 @@ class Linearised:
         poor &= left > ACCEPTED
         places = np.flatnonzero(poor)
         if len(places):
-            own = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
+            P, A = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
             some = np.ones(len(places), bool)
-            fresh = Linearised(*own, self.exact.take(places), some)
+            fresh = Linearised(P, A, self.exact.take(places), some)
             self.put(places, fresh, np.arange(len(places)))
         return poor
 

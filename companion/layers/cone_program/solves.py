@@ -1,4 +1,4 @@
-"""Solves with M and Mᵀ as functions that autograd knows, to any order.
+"""Solves with M and Mᵀ as functions that autograd knows, for two derivatives.
 
 M depends on P, A and, through DΠ, on v = y − s; its factors are those of the forward
 pass, whatever the order of the derivative.
@@ -55,20 +55,17 @@ class Plain(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Keep the data and the solution."""
-        ctx.run, *data = inputs
-        ctx.save_for_backward(*data[:3], *output)
+        """Nothing is kept."""
 
     @staticmethod
     def backward(ctx: Any, *seeds: Tensor) -> tuple[Tensor | None, ...]:
-        """grad_r = g with Mᵀ g = seed; −grad of ⟨g, M(dx, dv)⟩ in P, A and v."""
-        P, A, v, dx, dv = ctx.saved_tensors
-        g1, g2 = Transposed.apply(ctx.run, P, A, v, *seeds)
-        Ddv = cones.jvp_dual(v, dv, ctx.run.K)
-        grad_P = -0.5 * (outer(g1, dx) + outer(dx, g1))
-        grad_A = outer(g2, dx) - outer(Ddv, g1)
-        grad_v = -bent(v, matvec(A, g1) - g2, dv, ctx.run.K)
-        return None, like(grad_P, P), like(grad_A, A), grad_v, g1, g2
+        """Neither third derivatives nor the reverse mode of a tangent are here."""
+        del ctx, seeds
+        msg = (
+            "cone_program: expected at most two derivatives, with no reverse mode of a "
+            "forward one, got another order"
+        )
+        raise NotImplementedError(msg)
 
 
 def bent(v: Tensor, a: Tensor, b: Tensor, K: Any) -> Tensor:

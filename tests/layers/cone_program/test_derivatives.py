@@ -263,7 +263,7 @@ def test_second_derivatives_have_taylor_order_two(name):
     assert report.passes, report
 
 
-def test_reverse_mode_over_forward_mode_is_the_second_derivative():
+def test_reverse_mode_of_forward_mode_is_refused():
     problem, _ = sample(9, PRODUCTS["soc"])
     rng = np.random.default_rng(9)
     d = direction(rng, problem)
@@ -276,11 +276,5 @@ def test_reverse_mode_over_forward_mode_is_the_second_derivative():
         return torch.func.jvp(layer, fields, d.fields)[1]
 
     leaves = problem.map(lambda v: v.clone().requires_grad_())
-    forward = torch.autograd.grad(speed(*leaves.fields), leaves.fields)
-    x = cone_program.solve(leaves).x @ weight
-    grads = torch.autograd.grad(x, leaves.fields, create_graph=True)
-    total = sum((g * w).sum() for g, w in zip(grads, d.fields, strict=True))
-    for ours, theirs in zip(
-        forward, torch.autograd.grad(total, leaves.fields), strict=True
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+    with pytest.raises(NotImplementedError, match="expected at most two derivatives"):
+        torch.autograd.grad(speed(*leaves.fields), leaves.fields)
