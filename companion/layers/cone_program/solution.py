@@ -29,8 +29,9 @@ def solve(problem: ConeProgram) -> ConeSolution:
     Px + Aᵀy + q = 0, y ∈ K*.  Batch axes broadcast; every output has the full batch,
     and x, y, s and value are differentiable in P, q, A and b, twice in reverse mode and
     once in forward mode.  A field shared by the batch receives the sum of its
-    instances' gradients.  The gradient of P is its symmetric representative.  Arithmetic is float64 on the CPU
-    inside; the outputs have the dtype and the device of the problem.
+    instances' gradients.  The gradient of P is its symmetric representative.
+    Arithmetic is float64 on the CPU inside; the outputs have the dtype and the device
+    of the problem.
 
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
