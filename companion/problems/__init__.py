@@ -6,7 +6,14 @@ axes) when they are built, and never read the numbers, so that they can be trace
 Chapter: optnet.md.
 """
 
-from companion.problems.conic import Block, ConeProgram, Cones, ConeSolution, blocks
+from companion.problems.conic import (
+    Block,
+    ConeCertificate,
+    ConeProgram,
+    Cones,
+    ConeSolution,
+    blocks,
+)
 from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
 from companion.problems.quadratic import QP, Certificate, QPSolution
 
@@ -14,6 +21,7 @@ __all__ = [
     "QP",
     "Block",
     "Certificate",
+    "ConeCertificate",
     "ConeProgram",
     "ConeSolution",
     "Cones",

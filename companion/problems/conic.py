@@ -5,7 +5,7 @@ Chapter: notation.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -121,6 +121,26 @@ class ConeProgram:
         _ = self.batch
 
     @property
+    def fields(self) -> tuple[Any, ...]:
+        """The four arrays (P, q, A, b)."""
+        return self.P, self.q, self.A, self.b
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        return int(self.q.shape[-1])
+
+    @property
+    def m(self) -> int:
+        """Number of rows."""
+        return self.K.rows
+
+    def map(self, f: Callable[[Any], Any]) -> ConeProgram:
+        """The problem with f applied to every field, over the same cones."""
+        P, q, A, b = map(f, self.fields)
+        return ConeProgram(P, q, A, b, self.K)
+
+    @property
     def batch(self) -> tuple[int, ...]:
         """The batch shape that the fields broadcast to."""
         ranks = {"P": 2, "q": 1, "A": 2, "b": 1}
@@ -136,11 +156,31 @@ class ConeProgram:
 
 
 @dataclass(frozen=True, eq=False)
+class ConeCertificate:
+    """Why there is no solution: a Farkas ray y, or a recession direction (d, s).
+
+    Aᵀy = 0, y ∈ K*, bᵀy < 0 where the constraints contradict each other; Pd = 0,
+    Ad + s = 0, s ∈ K, qᵀd < 0 where the objective falls for ever.  NaN where an
+    instance needs none.
+    """
+
+    y: Float[Any, "*batch m"]
+    d: Float[Any, "*batch n"]
+    s: Float[Any, "*batch m"]
+
+
+@dataclass(frozen=True, eq=False)
 class ConeSolution:
-    """What a cone solver found: the primal x, the dual y and the slack s."""
+    """What a cone solver found: the primal x, the dual y and the slack s.
+
+    `info` says how: iterations, and the error of the conditions that is left.
+    `certificate` says why there is none, if an instance has no solution.
+    """
 
     x: Float[Any, "*batch n"]
     y: Float[Any, "*batch m"]
     s: Float[Any, "*batch m"]
     value: Any
     status: Any
+    info: Any = None
+    certificate: ConeCertificate | None = None

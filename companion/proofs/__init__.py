@@ -6,6 +6,7 @@ one record with its derivation.
 
 from companion.proofs import (  # their theorems register on import
     argmin,
+    cone_program,
     cones,
     convexity,
     denoising,
@@ -36,6 +37,7 @@ __all__ = [
     "Step",
     "Theorem",
     "argmin",
+    "cone_program",
     "cones",
     "convexity",
     "denoising",

@@ -13,6 +13,7 @@ from companion.sampling.conic import (
     psd_point,
     soc_point,
 )
+from companion.sampling.programs import CONE_REGIMES, cone_program
 from companion.sampling.quadratic import (
     CONDITION,
     REGIMES,
@@ -23,11 +24,13 @@ from companion.sampling.quadratic import (
 
 __all__ = [
     "CONDITION",
+    "CONE_REGIMES",
     "KINKS",
     "REGIMES",
     "REGIONS",
     "REGULAR_REGIMES",
     "WIDTH",
+    "cone_program",
     "exp_point",
     "nonneg_point",
     "points",
