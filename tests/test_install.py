@@ -26,7 +26,8 @@ class Refuse(MetaPathFinder):
 sys.meta_path.insert(0, Refuse())
 """
 IMPORTS = """
-import companion.gradcheck, companion.layers.cone_program, companion.layers.qp, companion.problems, companion.proofs
+import companion.gradcheck, companion.layers.cone_program, companion.layers.qp
+import companion.problems, companion.proofs
 import companion.reference.qp, companion.sampling
 assert companion.proofs.THEOREMS
 print(companion.__file__)

@@ -137,7 +137,8 @@ class ConeProgram:
 
     def map(self, f: Callable[[Any], Any]) -> ConeProgram:
         """The problem with f applied to every field, over the same cones."""
-        return ConeProgram(*map(f, self.fields), self.K)
+        P, q, A, b = map(f, self.fields)
+        return ConeProgram(P, q, A, b, self.K)
 
     @property
     def batch(self) -> tuple[int, ...]:

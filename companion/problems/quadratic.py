@@ -16,7 +16,10 @@ from companion.problems.structure import (
     check_alike,
     check_array,
     check_shape,
+    common_batch,
 )
+
+RANKS = (2, 1, 2, 1, 2, 1)  # axes of each field beside those of the batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +47,14 @@ class QP:
     def __post_init__(self) -> None:
         check_array("QP.P", self.P)
         check_array("QP.q", self.q)
-        check_shape("QP.q", self.q, (("n", None),))
-        n = self.q.shape[-1]
-        check_shape("QP.P", self.P, (("n", n), ("n", n)))
         for matrix, vector in (("A", "b"), ("G", "h")):
             self._fill(matrix, vector)
+        batch = common_batch(self.fields, RANKS)
+        object.__setattr__(self, "_batch", self._check() if batch is None else batch)
+
+    def _check(self) -> tuple[int, ...]:
+        """Look at every field in turn; the batch shape, or an error that names one."""
+        n = self._check_objective()
         for name, value in zip("qAbGh", self.fields[1:], strict=True):
             check_array(f"QP.{name}", value)
             check_alike(f"QP.{name}", value, "QP.P", self.P)
@@ -56,11 +62,24 @@ class QP:
             check_shape(f"QP.{matrix}", getattr(self, matrix), ((rows, None), ("n", n)))
             size = getattr(self, matrix).shape[-2]
             check_shape(f"QP.{vector}", getattr(self, vector), ((rows, size),))
-        object.__setattr__(self, "_batch", self._broadcast())
+        return broadcast(
+            [
+                (f"QP.{name}", tuple(v.shape[: len(v.shape) - rank]))
+                for name, v, rank in zip("PqAbGh", self.fields, RANKS, strict=True)
+            ]
+        )
+
+    def _check_objective(self) -> int:
+        """Look at P and q; the number of variables."""
+        check_shape("QP.q", self.q, (("n", None),))
+        n = self.q.shape[-1]
+        check_shape("QP.P", self.P, (("n", n), ("n", n)))
+        return n
 
     def _fill(self, matrix: str, vector: str) -> None:
         given = (getattr(self, matrix) is None, getattr(self, vector) is None)
         if all(given):
+            self._check_objective()
             # made of q: a sparse P has no views
             object.__setattr__(self, matrix, self.q[..., None, :][..., :0, :])
             object.__setattr__(self, vector, self.q[..., :0])
@@ -94,15 +113,6 @@ class QP:
         """The batch shape that the fields broadcast to."""
         return self._batch  # type: ignore[attr-defined] - set when it was built
 
-    def _broadcast(self) -> tuple[int, ...]:
-        ranks = (2, 1, 2, 1, 2, 1)
-        return broadcast(
-            [
-                (f"QP.{name}", tuple(v.shape[: len(v.shape) - rank]))
-                for name, v, rank in zip("PqAbGh", self.fields, ranks, strict=True)
-            ]
-        )
-
     def map(self, f: Callable[[Any], Any]) -> QP:
         """The problem with f applied to every field."""
         return QP(*map(f, self.fields))
@@ -120,6 +130,10 @@ class Certificate:
     nu: Float[Any, "*batch p"]
     lam: Float[Any, "*batch m"]
     d: Float[Any, "*batch n"]
+
+    def map(self, f: Callable[[Any], Any]) -> Certificate:
+        """The certificate with f applied to every part."""
+        return Certificate(f(self.nu), f(self.lam), f(self.d))
 
 
 @dataclass(frozen=True, eq=False)

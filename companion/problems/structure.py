@@ -66,3 +66,27 @@ def broadcast(parts: list[tuple[str, tuple[int, ...]]]) -> tuple[int, ...]:
             raise ValueError(msg)
         total = tuple(j if i == 1 else i for i, j in zip(a, b, strict=True))
     return total
+
+
+def common_batch(
+    fields: tuple[Any, ...], ranks: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """The batch shape of fields (P, q, A, b, G, h) that all have the same one.
+
+    None where they have not, or where anything else asks for a closer look.
+    """
+    first = fields[0]
+    kind, dtype, device = type(first), first.dtype, getattr(first, "device", None)
+    for v in fields[1:]:
+        if not isinstance(v, kind) or v.dtype != dtype or v.device != device:
+            return None
+    shapes = [tuple(v.shape) for v in fields]
+    batch = shapes[1][:-1]
+    for shape, rank in zip(shapes, ranks, strict=True):
+        if len(shape) < rank or shape[: len(shape) - rank] != batch:
+            return None
+    (_, p, _), (_, m, _) = ((s[:-2], *s[-2:]) for s in (shapes[2], shapes[4]))
+    n = shapes[1][-1]
+    tails = ((n, n), (n,), (p, n), (p,), (m, n), (m,))
+    fits = all(s[len(batch) :] == tail for s, tail in zip(shapes, tails, strict=True))
+    return batch if fits else None

@@ -49,19 +49,23 @@ def cone_program(
     pairs = list(_pairs(rng, K))
     if regime == "kink":
         _bend(pairs, K)
-    held, curved = (sum(pair[i] for pair in pairs) for i in (2, 3))
+    held, curved = sum(p[2] for p in pairs), sum(p[3] for p in pairs)
     extra = curved // 2 if regime == "linear" else max(2, curved // 2)
-    n = max(1, held + extra) if n is None else n
+    size = max(1, held + extra) if n is None else n
     s, y = (np.concatenate([np.zeros(0)] + [p[i] for p in pairs]) for i in (0, 1))
-    A, x = rng.normal(size=(K.rows, n)) / np.sqrt(n), rng.normal(size=n)
+    A, x = rng.normal(size=(K.rows, size)) / np.sqrt(size), rng.normal(size=size)
     if regime == "repeated_row":
         if K.zero + K.nonneg < 2:
             msg = "regime 'repeated_row': expected K with two rows in zero or nonneg"
             raise ValueError(f"{msg}, got {K}")
         A[1], s[1] = A[0], s[0]
         y[1] = y[0] if K.zero < 2 else y[1]
-    root = rng.normal(size=(n, n))
-    P = root @ root.T / n + 0.5 * np.eye(n) if regime != "linear" else np.zeros((n, n))
+    root = rng.normal(size=(size, size))
+    P = (
+        root @ root.T / size + 0.5 * np.eye(size)
+        if regime != "linear"
+        else np.zeros((size, size))
+    )
     problem = ConeProgram(P, -(P @ x + A.T @ y), A, A @ x + s, K)
     value = float(0.5 * x @ P @ x + problem.q @ x)
     return problem, ConeSolution(x, y, s, value, Status.SOLVED)

@@ -30,8 +30,8 @@ MUTANTS = {
     ),
     "the sign of the gradient in h": (
         "adjoint",
-        "_summed((dx, -dnu, -dlam), ctx.shared)",
-        "_summed((dx, -dnu, dlam), ctx.shared)",
+        "(dx, -dy[..., :p], -dy[..., p:])",
+        "(dx, -dy[..., :p], dy[..., p:])",
         "qp-gradients",
     ),
     "a term of the tangent forgotten": (
@@ -48,20 +48,20 @@ MUTANTS = {
     ),
     "the sign of the Schur block": (
         "kkt",
-        "gap = (weight * (matvec(C, v) - r2))",
-        "gap = (weight * (r2 - matvec(C, v)))",
+        "gap = rho * (C @ v - r2)",
+        "gap = rho * (r2 - C @ v)",
         "qp-augmented",
     ),
     "the scaling of the rows not undone": (
         "kkt",
-        "return u, y * scale",
-        "return u, y",
+        "return u.squeeze(-1), y * scale",
+        "return u.squeeze(-1), y",
         "qp-augmented",
     ),
     "the value without its half": (
         "solution",
-        "value = (x0 * (0.5 * matvec(P, x0) + q))",
-        "value = (x0 * (matvec(P, x0) + q))",
+        "value = (x * (0.5 * _times(P, x) + q))",
+        "value = (x * (_times(P, x) + q))",
         "qp-envelope",
     ),
     "no gradient through the feasible point": (
@@ -73,7 +73,7 @@ MUTANTS = {
 }
 # the public names of a module, and the modules that have imported them
 USERS = {
-    "adjoint": {"Solve": [f"{LAYER}.routes"]},
+    "adjoint": {"solution": [f"{LAYER}.adjoint"]},
     "kkt": {
         "solve_kkt": [
             f"{LAYER}.adjoint",

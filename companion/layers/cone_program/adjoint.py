@@ -1,7 +1,7 @@
 """The solution map of a batch of cone programs with its tangent and its adjoint.
 
 Chapter: cone-derivative.md. Theorems: cone-program-derivative.
-Source: agrawal2019differentiating, §3, without its row of the homogenising variable.
+Source: agrawal2019cone, §3, without its row of the homogenising variable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from companion.layers.qp.kkt import matvec
 from companion.problems import Cones, Status
 
 ACCEPTED = 1e-8  # error of the conditions at which an instance counts as solved
-NONE = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)  # no solution, with a proof
 
 
 @dataclass(eq=False)
@@ -83,19 +82,15 @@ class Solve(torch.autograd.Function):
         x, y, s = (torch.where(solved, v, 0.0) for v in (x, y, s))
         parts = tuple(None if g is None else g.numpy() for g in (gx, gy, gs))
         g1, g2 = map(torch.from_numpy, pulled_back(ctx.run.system, parts, len(x)))
-        want = ctx.needs_input_grad[1:]
-        pairs = ((g1, x, x, g1, 0.5), None, (y, g1, -g2, x, 1.0), None)
-        grads = [
-            (_outer(*pairs[i], shared=ctx.shared[i]) if want[i] else None)
-            if pairs[i] is not None
-            else None
-            for i in range(4)
-        ]
-        grads[1], grads[3] = (
+        _, want_P, _, want_A, _ = ctx.needs_input_grad
+        P1, _, A1, _ = ctx.shared
+        grad_P = _outer((g1, x, x, g1), 0.5, shared=P1) if want_P else None
+        grad_A = _outer((y, g1, -g2, x), 1.0, shared=A1) if want_A else None
+        grad_q, grad_b = (
             v.sum(0, keepdim=True) if one else v
             for v, one in zip((g1, g2), ctx.shared[1::2], strict=True)
         )
-        return None, *grads
+        return None, grad_P, grad_q, grad_A, grad_b
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -153,7 +148,7 @@ def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]
     found = engine.solve(fields, run.K, accuracy=engine.EARLY)
     state, run.system, status = _finished(run.K, fields, found)
     short = (status != Status.SOLVED) | (state.error > newton.ENOUGH)
-    again = np.flatnonzero(short & found.finite & ~np.isin(status, NONE))
+    again = np.flatnonzero(short & found.finite & ~proved(status))
     if len(again):
         own = newton.chosen(fields, again)
         more = engine.solve(own, run.K, accuracy=engine.ACCURACY)
@@ -176,7 +171,7 @@ def _finished(
     K: Cones, fields: tuple[np.ndarray, ...], found: engine.Answer
 ) -> tuple[newton.State, Linearised, np.ndarray]:
     """The answers refined, with the system there and statuses by the error left."""
-    lost = np.isin(found.status, NONE) | ~found.finite
+    lost = proved(found.status) | ~found.finite
     keep = ~lost[:, None]
     x, y, s = (np.where(keep, w, 0.0) for w in (found.x, found.y, found.s))
     fields = tuple(
@@ -188,6 +183,11 @@ def _finished(
     unfinished = found.status == Status.SOLVED
     status = np.where(unfinished, Status.NUMERICAL_ERROR, found.status)
     return state, system, np.where(good, Status.SOLVED, status)
+
+
+def proved(status: np.ndarray) -> np.ndarray:
+    """Where there is no solution, with a proof."""
+    return (status == Status.PRIMAL_INFEASIBLE) | (status == Status.DUAL_INFEASIBLE)
 
 
 def _masked(v: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -225,11 +225,10 @@ def pushed_forward(
     return dx, dy, dy - dv
 
 
-def _outer(
-    u: Tensor, v: Tensor, a: Tensor, b: Tensor, scale: float, *, shared: bool
-) -> Tensor:
+def _outer(parts: tuple[Tensor, ...], scale: float, *, shared: bool) -> Tensor:
     """The matrices scale·(u vᵀ + a bᵀ): one an instance, or their sum if shared."""
+    u, v, a, b = parts
     if shared:
         return (scale * (u.mT @ v + a.mT @ b)).unsqueeze(0)
-    left, right = torch.stack([u, a], -1), torch.stack([v, b], -2)
-    return scale * (left @ right)
+    left, right = torch.stack([scale * u, scale * a], -1), torch.stack([v, b], -2)
+    return left @ right

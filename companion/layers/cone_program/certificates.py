@@ -65,21 +65,23 @@ def _farkas(fields: tuple[np.ndarray, ...], where: Layout, y: np.ndarray) -> np.
     terms = norm(transposed(np.abs(A), np.abs(y)))
     member = norm(y - Spectrum(y, where).point) <= MEMBER * norm(y)
     # a ray of zero rows alone has no terms: its residual is exact
-    return member & (gain > 0) & (error <= TOLERANCE * np.minimum(gain, terms))
+    small = error <= TOLERANCE * np.minimum(gain, terms)
+    return np.asarray(member & (gain > 0) & small)
 
 
 def _recession(
     fields: tuple[np.ndarray, ...], where: Layout, d: np.ndarray, s: np.ndarray
 ) -> np.ndarray:
     P, q, A, _ = fields
-    finite = np.isfinite(d).all(-1) & np.isfinite(s).all(-1)
-    d, s = (np.where(finite[:, None], v, 0.0) for v in (d, s))
+    finite = np.isfinite(np.concatenate([d, s], -1)).all(-1, keepdims=True)
+    d, s = (np.where(finite, v, 0.0) for v in (d, s))
     fall = -(q * d).sum(-1)
     leaves = norm(times(P, d), times(A, d) + s)
     terms = norm(times(np.abs(P), np.abs(d)), times(np.abs(A), np.abs(d)))
     # Π_K(s) = s + Π_K*(−s)
     member = norm(Spectrum(-s, where).point) <= MEMBER * norm(s)
-    return member & (fall > 0) & (leaves <= TOLERANCE * np.minimum(fall, terms))
+    small = leaves <= TOLERANCE * np.minimum(fall, terms)
+    return np.asarray(member & (fall > 0) & small)
 
 
 def prove(

@@ -13,6 +13,7 @@ Source: goulart2024clarabel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from scipy import sparse
 from companion.layers.cone_program.layout import layout, triangle
 from companion.problems import Cones, Status
 
+CLARABEL: Any = clarabel  # compiled, without annotations
 EARLY = 1e-5  # of gap and residuals: from there Newton's method is cheaper
 ACCURACY = 1e-9  # where that was not enough
 RAY_ACCURACY = 1e-10  # of a proof of infeasibility, to be verified at 1e-9
@@ -97,13 +99,13 @@ def rows_for(K: Cones) -> Rows:
     """Clarabel's cones, and the map from our rows to its."""
     cones: list[Any] = []
     if K.zero:
-        cones.append(clarabel.ZeroConeT(K.zero))
+        cones.append(CLARABEL.ZeroConeT(K.zero))
     if K.nonneg:
-        cones.append(clarabel.NonnegativeConeT(K.nonneg))
-    cones += [clarabel.SecondOrderConeT(k) for k in K.soc]
-    cones += [clarabel.PSDTriangleConeT(k) for k in K.psd]
-    cones += [clarabel.ExponentialConeT()] * (K.exp + K.exp_dual)
-    cones += [clarabel.PowerConeT(abs(alpha)) for alpha in K.power]
+        cones.append(CLARABEL.NonnegativeConeT(K.nonneg))
+    cones += [CLARABEL.SecondOrderConeT(k) for k in K.soc]
+    cones += [CLARABEL.PSDTriangleConeT(k) for k in K.psd]
+    cones += [CLARABEL.ExponentialConeT()] * (K.exp + K.exp_dual)
+    cones += [CLARABEL.PowerConeT(abs(alpha)) for alpha in K.power]
     order = np.arange(K.rows)
     for group in layout(K).psd:
         order[group.rows] = group.rows[:, upper_to_lower(group.size)]
@@ -150,17 +152,17 @@ def solve(fields: tuple[np.ndarray, ...], K: Cones, *, accuracy: float) -> Answe
         parts = (v[i if len(v) > 1 else 0] for v in (P, q, A, b))
         Pi, qi, Ai, bi = parts
         problem = (cost.of(Pi), qi, matrix.of(Ai), bi, list(rows.cones), settings)
-        found = clarabel.DefaultSolver(*problem).solve()
+        found = CLARABEL.DefaultSolver(*problem).solve()
         x[i], y[i], s[i] = found.x, found.z, found.s
         status[i] = STATUSES.get(str(found.status), Status.NUMERICAL_ERROR)
         iterations[i] = found.iterations
 
-    _each(one, np.flatnonzero(finite))
+    _each(one, np.flatnonzero(finite).tolist())
     y, s = rows.back(y, s)
     return Answer(x, y, s, status, iterations, finite)
 
 
-def _each(act: Any, places: np.ndarray) -> None:
+def _each(act: Callable[[int], None], places: list[int]) -> None:
     """The act at every place, on as many threads as torch may use."""
     threads = min(torch.get_num_threads(), len(places))
     if threads < 2:
@@ -173,7 +175,7 @@ def _each(act: Any, places: np.ndarray) -> None:
 
 @cache
 def _settings(accuracy: float) -> Any:
-    settings = clarabel.DefaultSettings()
+    settings = CLARABEL.DefaultSettings()
     settings.verbose = False
     settings.max_threads = 1
     settings.presolve_enable = False  # it drops rows, and with them their multipliers

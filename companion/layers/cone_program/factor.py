@@ -20,13 +20,14 @@ Chapter: cone-derivative.md. Theorems: cone-program-derivative.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
+LAPACK: Any = lapack  # compiled, without annotations
 SPLIT = 10 / 11  # eigenvalue up to which a row is a weight, of at most ten
-REGULAR = 1e-14  # reciprocal condition estimate below which K counts as singular
+SINGULAR = 1e13  # growth of a solution, relative to K, that counts as singular
 CUTOFF = 1e-13  # relative eigenvalue of K below which it counts as zero
 
 
@@ -47,46 +48,52 @@ def parts_of(lam: np.ndarray) -> Parts:
 
 
 class Dense:
-    """K as a dense matrix, with its LU, or its eigenvectors where it is singular."""
+    """K by its symmetric factors, or its eigenvectors where it is singular."""
 
     rotated = True  # its second parts are in the basis U
 
     def __init__(self, P: np.ndarray, B: np.ndarray, lam: np.ndarray) -> None:
-        self.B, self.lam, self.n = B, lam, len(P)
+        self.P, self.B, self.lam, self.n = P, B, lam, len(P)
         self.parts = parts_of(lam)
-        soft = np.flatnonzero(self.parts.weight)
-        S = B[soft] * np.sqrt(self.parts.weight[soft])[:, None]
-        self.C, kept = B[self.parts.hard], lam[self.parts.hard]
-        self.ratio = 1 / kept
-        n, size = self.n, self.n + len(kept)
-        K = np.zeros((size, size), order="F")
-        K[:n, :n] = P + S.T @ S
-        K[n:, :n] = self.C
-        K[:n, n:] = self.C.T
-        K[range(n, size), range(n, size)] = -(1 - kept) / kept
-        self.K = K
+        self.ratio = 1 / lam[self.parts.hard]
         self.inverse: np.ndarray | None = None
-        self._factor()
-
-    def _factor(self) -> None:
-        self.lu, self.pivots, info = lapack.dgetrf(self.K)
-        size = np.abs(self.K).sum(0).max(initial=0.0)
-        rcond = lapack.dgecon(self.lu, size)[0] if info == 0 and size else 0.0
-        self.regular = bool(rcond > REGULAR) or not len(self.K)
+        K = self._lower()
+        self.regular = self._factored(K, np.abs(K).max(initial=0.0))
         if not self.regular:
             self.least_squares()
+
+    def _lower(self) -> np.ndarray:
+        """The lower triangle of K, with anything above."""
+        soft = np.flatnonzero(self.parts.weight)
+        S = self.B[soft] * np.sqrt(self.parts.weight[soft])[:, None]
+        kept = self.lam[self.parts.hard]
+        n, size = self.n, self.n + len(kept)
+        K = np.zeros((size, size), order="F")
+        K[:n, :n] = self.P + S.T @ S
+        K[n:, :n] = self.B[self.parts.hard]
+        K.T.reshape(-1)[n * (size + 1) :: size + 1] = (kept - 1) / kept
+        return K
+
+    def _factored(self, K: np.ndarray, size: float) -> bool:
+        """Factor K in place; whether it is regular to working precision."""
+        work = 64 * len(K)
+        self.ldl, self.pivots, info = LAPACK.dsytrf(K, 1, work, overwrite_a=True)
+        if info:
+            return False
+        probe = np.cos(np.arange(len(K)))
+        return float(np.abs(self._answer(probe)).max(initial=0.0) * size) < SINGULAR
 
     def least_squares(self) -> None:
         """From here on answer with the least-squares solution of least norm."""
         self.regular = False
-        e, V = np.linalg.eigh(self.K)
+        e, V = np.linalg.eigh(self._lower())
         kept = np.abs(e) > CUTOFF * np.abs(e).max(initial=0.0)
         self.inverse = (V[:, kept] / e[kept]) @ V[:, kept].T
 
     def _answer(self, r: np.ndarray) -> np.ndarray:
         if self.inverse is not None:
             return self.inverse @ r
-        return lapack.dgetrs(self.lu, self.pivots, r)[0]
+        return LAPACK.dsytrs(self.ldl, self.pivots, r, 1)[0]
 
     def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(dx, dv) with M(dx, dv) = (r1, r2), the second parts in the basis U."""

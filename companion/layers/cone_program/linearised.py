@@ -12,14 +12,15 @@ from scipy import sparse
 
 from companion.layers.cone_program.factor import Dense
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.sparse_factor import Sparse
+from companion.layers.cone_program.sparse_factor import Sparse, entries
 from companion.layers.cone_program.spectrum import Spectrum
 
-ROUNDING = 1e-15  # relative residual at which refinement ends
+ROUNDING = 1e-13  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
-REFINEMENTS = 6
+REFINEMENTS = 15
 SMALL = 250  # rows and columns together up to which dense factors are always cheaper
-FILLED = 0.03  # share of entries that are not zero up to which sparse factors are
+FILLED = 0.1  # share of entries of A that are not zero, and
+GRAM = 0.1  # of AᵀA, up to which sparse factors are
 
 
 class Linearised:
@@ -52,13 +53,13 @@ class Linearised:
     def _sparse(self, places: np.ndarray) -> np.ndarray:
         """Factor the instances with mostly zeros as such; the places of the others."""
         others = []
-        for i in places:
-            A = self.A[i if len(self.A) > 1 else 0]
-            if np.count_nonzero(A) > FILLED * A.size:
+        for i in places.tolist():
+            A = mostly_zeros(self.A[i if len(self.A) > 1 else 0])
+            if A is None:
                 others.append(i)
                 continue
             P = self.P[i if len(self.P) > 1 else 0]
-            self.factors[int(i)] = Sparse(P, sparse.csr_matrix(A), self.at, i)
+            self.factors[int(i)] = Sparse(P, A, self.at, i)
         return np.array(others, int)
 
     def move(self, spectrum: Spectrum) -> None:
@@ -99,23 +100,41 @@ class Linearised:
     def _refined(
         self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Refinement while the residual halves; least squares where it stays large."""
+        """Refinement while the residual halves; other means where it stays large."""
         u, w, left = self._improved(r, name, product)
+        for mend in (self._renewed, self._without_inverse):
+            poor = mend(left)
+            if poor.any():
+                again, more, after = self._improved(r, name, product)
+                better = poor & (after < left)
+                u[better], w[better] = again[better], more[better]
+                left[better] = after[better]
+        self.residual = left
+        return u, w
+
+    def _renewed(self, left: np.ndarray) -> np.ndarray:
+        """New factors at the exact points where old ones leave too much."""
+        poor = np.zeros(len(left), bool)
+        if self.at is self.exact:
+            return poor
+        poor[[i for i, f in self.factors.items() if f.regular]] = True
+        poor &= left > ACCEPTED
+        places = np.flatnonzero(poor)
+        if len(places):
+            own = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
+            some = np.ones(len(places), bool)
+            fresh = Linearised(*own, self.exact.take(places), some)
+            self.put(places, fresh, np.arange(len(places)))
+        return poor
+
+    def _without_inverse(self, left: np.ndarray) -> np.ndarray:
+        """Least squares where the factors leave too much."""
         poor = np.zeros(len(left), bool)
         for i, factor in self.factors.items():
             if left[i] > ACCEPTED and factor.regular:
                 factor.least_squares()
                 poor[i] = True
-        if poor.any():
-            again, more, after = self._improved(r, name, product)
-            better = poor & (after < left)
-            u[better], w[better], left[better] = (
-                again[better],
-                more[better],
-                after[better],
-            )
-        self.residual = left
-        return u, w
+        return poor
 
     def _improved(
         self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
@@ -124,7 +143,7 @@ class Linearised:
         error, size = r, norm(*r)
         scale = np.where(size > 0, size, 1.0)
         for _ in range(REFINEMENTS):
-            step = self.step(*error, name)
+            step = self.step(error[0], error[1], name)
             trial = [v + dv for v, dv in zip(total, step, strict=True)]
             left = [v - p for v, p in zip(r, product(*trial), strict=True)]
             now = norm(*left)
@@ -162,6 +181,17 @@ def worth_trying(where: Layout, n: int) -> bool:
     """Whether there may be zeros enough for sparse factors to pay."""
     triangle = sum(group.rows.size for group in where.psd)
     return n + where.rows > SMALL and triangle < 0.5 * where.rows
+
+
+def mostly_zeros(A: np.ndarray) -> Any:
+    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have."""
+    values, rows, columns = entries(A)
+    if len(values) > FILLED * A.size:
+        return None
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(A)))])
+    thin = sparse.csr_matrix((values, columns, starts), A.shape)
+    pattern = sparse.csr_matrix((np.ones_like(values), columns, starts), A.shape)
+    return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
 
 
 def times(M: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ from companion.layers.cone_program.spectrum import Spectrum
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first
 GAIN = 0.03  # a step that leaves more of the error is the last with its factor
-HALF = 0.5  # a factor that leaves more of it is the last
+LARGE = 400  # rows and columns together, from which
+HALF = 0.5  # takes its place; and a factor that leaves more is the last
 GOAL = 1e-14  # error, relative to the terms that are summed, at which to stop
 ENOUGH = 1e-12  # error above which another factor is worth its while
 
@@ -48,6 +49,17 @@ class State(NamedTuple):
     def s(self) -> np.ndarray:
         """The slack."""
         return self.spectrum.point - self.v
+
+    def take(self, places: np.ndarray) -> State:
+        """Some instances, in arrays of their own."""
+        first, second = self.residual
+        return State(
+            self.x[places],
+            self.v[places],
+            self.spectrum.take(places),
+            (first[places], second[places]),
+            self.error[places],
+        )
 
     def put(self, places: np.ndarray, other: State, which: np.ndarray) -> None:
         """Replace some instances, in place, by those of another state."""
@@ -96,8 +108,7 @@ def refine(
         if not len(behind):
             break
         own, some = chosen(fields, behind), np.ones(len(behind), bool)
-        x, v, y = (w[behind] for w in (state.x, state.v, state.y))
-        first = at(own, x, v, system.at.where, y)
+        first = state.take(behind)
         fresh = Linearised(own[0], own[2], first.spectrum, some)
         first = first._replace(spectrum=first.spectrum.copy())
         found = _chords(own, first, fresh, some)
@@ -114,6 +125,8 @@ def _chords(
 ) -> State:
     """Steps with the factors of the system, until they no longer gain enough."""
     live = live & (state.error > GOAL)
+    large = state.x.shape[-1] + state.v.shape[-1] > LARGE
+    gain = HALF if large else GAIN
     for _ in range(STEPS):
         if not live.any():
             break
@@ -121,7 +134,7 @@ def _chords(
         x, v = state.x - dx, state.v - dv
         trial = at(fields, x, v, system.at.where, state.y)
         better = live & (trial.error < state.error)
-        live = better & (trial.error < GAIN * state.error) & (trial.error > GOAL)
+        live = better & (trial.error < gain * state.error) & (trial.error > GOAL)
         if better.all():
             state = trial
         elif better.any():

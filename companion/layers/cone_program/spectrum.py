@@ -193,10 +193,8 @@ class Semidefinite:
     def _turn(self, X: np.ndarray, V: np.ndarray) -> np.ndarray:
         """svec(V mat(x) Vᵀ) for every column x."""
         lead, columns, k = X.shape[:-2], X.shape[-1], self.k
-        M = self._matrices(X)
-        for _ in range(2):
-            M = (V @ M.reshape(*lead, k, k * columns)).reshape(*lead, k, k, columns)
-            M = M.swapaxes(-3, -2)
+        M = V @ self._matrices(X).reshape(*lead, k, k * columns)
+        M = V[..., None, :, :] @ M.reshape(*lead, k, k, columns)
         return M[..., self.rows, self.columns, :] * self.weight[:, None]
 
     def basis(self, i: int) -> np.ndarray:

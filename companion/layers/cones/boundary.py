@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 200  # bisection alone needs fewer for the brackets that occur
+LEAP = 8.0  # of a bisection; brackets are logarithms, and mostly empty
 LAST = 1e-9  # of a Newton step: the next one is below rounding
 Curve = tuple[Tensor, Tensor, Tensor, Tensor]  # P, P′, D, D′, each pair scaled alike
 
@@ -93,8 +94,8 @@ def _slope(ctx: Any) -> Tensor:
 def increasing_root(f: Callable, low: Tensor, high: Tensor, start: Tensor) -> Tensor:
     """Zeros of increasing functions, one an entry, of which f gives value and slope.
 
-    Newton's method, and bisection where its step leaves the bracket or is not half as
-    long as the last one.  Where f has one sign, the end of the bracket.
+    Newton's method, and bisection where its step leaves the bracket or is longer than
+    the last one.  Where f has one sign, the end of the bracket.
     """
     s, last = torch.minimum(torch.maximum(start, low), high), high - low
     done = torch.zeros_like(s, dtype=torch.bool)
@@ -103,8 +104,10 @@ def increasing_root(f: Callable, low: Tensor, high: Tensor, start: Tensor) -> Te
         above = value > 0
         high, low = torch.where(above, s, high), torch.where(above, low, s)
         step = torch.where(slope > 0, -value / slope, torch.inf)
-        newton = (low < s + step) & (s + step < high) & (step.abs() <= last / 2)
-        target = torch.where(newton, s + step, low + (high - low) / 2)
+        newton = (low <= s + step) & (s + step <= high) & (step.abs() <= last)
+        middle = low + (high - low) / 2
+        leap = torch.minimum(torch.maximum(middle, s - LEAP), s + LEAP)
+        target = torch.where(newton, s + step, leap)
         last = (target - s).abs()
         s = torch.where(done, s, target)
         done = done | (last <= torch.where(newton, LAST, 1e-16) * (1 + s.abs()))

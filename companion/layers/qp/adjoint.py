@@ -13,144 +13,167 @@ from torch import Tensor
 
 from companion.layers.qp import certificates, engines, kinks
 from companion.layers.qp.engines import Run
-from companion.layers.qp.kkt import matvec, solve_kkt
+from companion.layers.qp.kkt import in_memory, matvec, solve_kkt, stacked
 from companion.layers.qp.smoothing import solve_path
 from companion.problems import Status
 
+SOLVED = int(Status.SOLVED)
+KEPT = 8  # saved tensors before the engine's factors, of which the first says whose
+Gradients = list[Tensor | None]
+
+
+def solution(run: Run, guess: Tensor | None, data: tuple[Tensor, ...]) -> Any:
+    """Apply `Solve`, with the engine's factors kept if backward can use them."""
+    plain = in_memory(*data)
+    wanted = torch.is_grad_enabled() and any(v.requires_grad for v in data)
+    run.keep = wanted and plain
+    return (Plain if plain else Solve).apply(run, guess, *data)
+
 
 class Solve(torch.autograd.Function):
-    """(run, P, q, A, b, G, h) -> (x, nu, lam, status, active), in float64.
+    """(run, guess, P, q, A, b, G, h) -> (x, y, status, active, weak), in float64.
 
-    Every field has one batch axis, of full size or of size one for a field that the
-    batch shares; such a field receives the sum of its instances' gradients.
+    y = (nu, lam).  Every field has one batch axis, of full size or of size one for a
+    field that the batch shares; such a field receives the sum of its instances'
+    gradients.
     """
 
     @staticmethod
-    def forward(run: Run, *data: Tensor) -> tuple[Tensor, ...]:
+    def forward(run: Run, guess: Tensor | None, *data: Tensor) -> tuple[Tensor, ...]:
         """Solve; NaN in the instances that have no solution."""
-        found = engines.solve(run, data)
-        x, nu, lam, status, active = kinks.settle(run, data, found)
-        status, run.certificate = certificates.prove(data, status, run.rays)
-        solved = (status == Status.SOLVED).unsqueeze(-1)
-        if not bool(solved.all()):
-            x, nu, lam = (torch.where(solved, v, torch.nan) for v in (x, nu, lam))
+        found = engines.solve(run, guess, data)
+        x, y, status, _ = found
+        active, weak = kinks.settle(run, data, found)
+        if run.failed:
+            status, run.certificate = certificates.prove(data, status, run.rays)
+            solved = (status == SOLVED).unsqueeze(-1)
+            x, y = (torch.where(solved, v, torch.nan) for v in (x, y))
             active = active & solved
-        return x, nu, lam, status, active
+        run.status = status
+        return x, y, status, active, weak
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the matrices, the solution and the engine's factors."""
-        x, nu, lam, status, active = output
-        run, P, _, A, _, G, _ = inputs
-        ctx.run = run
-        ctx.shared = [len(v) == 1 and len(x) > 1 for v in inputs[1:]]
-        ctx.mark_non_differentiable(status, active)
-        ctx.save_for_backward(P, A, G, x, nu, lam, status, active)
-        ctx.save_for_forward(P, A, G, x, nu, lam, status, active)
+        x, y, status, active, weak = output
+        run, _, P, _, A, _, G, _ = inputs
+        many = x.shape[0] > 1
+        ctx.shared = [many and v.shape[0] == 1 for v in inputs[2:]]
+        ctx.mark_non_differentiable(status, active, weak)
+        ctx.equalities = A.shape[-2]
+        ctx.smoothing = run.smoothing
+        ctx.choice = run.kink.choice if run.kink is not None and run.weak else None
+        ctx.complete, ctx.adjoint, factors = run.complete, run.adjoint, run.take()
+        ctx.save_for_backward(P, A, G, x, y, status, active, weak, *factors)
+        ctx.save_for_forward(P, A, G, x, y, status, active, weak)
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *seeds: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Gradients of every field from one solve per instance.
+        """Gradients of the fields that need one, from one solve per instance.
 
         [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C, then
         grad_P = (dx xᵀ + x dxᵀ)/2, grad_C = dy xᵀ + y dxᵀ, grad_rhs = -dy.
         """
-        if ctx.run.factors is not None and not torch.is_grad_enabled():
-            return _compiled(ctx, *seeds[:3])
-        P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
-        gx, gnu, glam = (
+        gx, gy = seeds[:2]
+        saved = ctx.saved_tensors  # once: a checkpoint recomputes at every access
+        # the formulas in torch can be differentiated and mapped; compiled code cannot
+        if saved[KEPT:] and not torch.is_grad_enabled() and in_memory(gx, gy):
+            return _compiled(ctx, saved, gx, gy)
+        P, A, G, x, y, active, solved = _healthy(saved)
+        gx, gy = (
             torch.zeros_like(v)
             if g is None
             else torch.where(solved.unsqueeze(-1), g, 0.0)
-            for g, v in zip(seeds[:3], (x, nu, lam), strict=True)
+            for g, v in ((gx, x), (gy, y))
         )
-        r2 = -torch.cat([gnu, glam], -1)
-        matrices, rows = (P, A, G), (active, lam)
-        dx, dy = _system(ctx.run, matrices, rows, (-gx, r2), adjoint=True)
-        dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
-        products = _products((dx, dnu, dlam), (x, nu, lam))
-        grad_P, grad_A, grad_G = (
-            _outer(*parts, shared=one)
-            for parts, one in zip(products, ctx.shared[::2], strict=True)
-        )
-        grad_q, grad_b, grad_h = _summed((dx, -dnu, -dlam), ctx.shared)
-        return None, grad_P, grad_q, grad_A, grad_b, grad_G, grad_h
+        rows = (active, saved[KEPT - 1], y)
+        found = _system(ctx, (P, A, G), rows, (-gx, -gy), adjoint=True)
+        return _gradients(ctx, found, (x, y), [None] * 3)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The differential of the KKT conditions, solved for (dx, dnu, dlam)."""
-        P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
+        """The differential of the KKT conditions, solved for (dx, dy)."""
+        saved = ctx.saved_tensors
+        P, A, G, x, y, active, solved = _healthy(saved)
+        nu, lam = y.split([A.shape[-2], G.shape[-2]], -1)
         shapes = (P, x, A, nu, G, lam)
         dP, dq, dA, db, dG, dh = (
             torch.zeros_like(v) if t is None else _masked(solved, t)
-            for t, v in zip(tangents[1:], shapes, strict=True)
+            for t, v in zip(tangents[2:], shapes, strict=True)
         )
         r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
         r2 = torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
-        matrices, rows = (P, A, G), (active, lam)
-        dx, dy = _system(ctx.run, matrices, rows, (r1, r2), adjoint=False)
-        dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
-        return (
-            _masked(solved, dx),
-            _masked(solved, dnu),
-            _masked(solved, dlam),
-            None,
-            None,
-        )
+        rows = (active, saved[KEPT - 1], y)
+        dx, dy = _system(ctx, (P, A, G), rows, (r1, r2), adjoint=False)
+        return _masked(solved, dx), _masked(solved, dy), None, None, None
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], run: Run, *data: Tensor
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        run: Run,
+        guess: Tensor | None,
+        *data: Tensor,
     ) -> tuple[Any, ...]:
         """Fold a mapped axis into the batch."""
+        many = info.batch_size
         size = max(
             v.shape[0 if d is None or d > 0 else 1]
-            for v, d in zip(data, in_dims[1:], strict=True)
+            for v, d in zip(data, in_dims[2:], strict=True)
         )
-        folded = []
-        for v, d in zip(data, in_dims[1:], strict=True):
+
+        def fold(v: Tensor, d: int | None) -> Tensor:
             if d is None and len(v) == 1:
-                folded.append(v)
-                continue
-            v = v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0)
-            v = v.expand(info.batch_size, size, *v.shape[2:])
-            folded.append(v.reshape(info.batch_size * size, *v.shape[2:]))
-        if all(len(v) == 1 for v in folded):
-            folded[1] = folded[1].expand(info.batch_size * size, -1)
-        outputs = Solve.apply(run.fresh(), *folded)
-        shape = (info.batch_size, size)
-        return tuple(v.reshape(*shape, *v.shape[1:]) for v in outputs), (0,) * 5
+                return v
+            v = stacked(v, d, many)
+            return v.expand(many, size, *v.shape[2:]).flatten(0, 1)
+
+        folded = tuple(fold(v, d) for v, d in zip(data, in_dims[2:], strict=True))
+        if guess is not None:
+            guess = stacked(guess, in_dims[1], many).flatten(0, 1)
+        outputs = solution(run, guess, folded)
+        run.map(many)
+        return tuple(v.reshape(many, size, *v.shape[1:]) for v in outputs), (0,) * 5
+
+
+class Plain(Solve):
+    """The same outside of torch.func, where torch needs half the time to call it."""
+
+    setup_context = torch.autograd.Function.setup_context
+
+    @staticmethod
+    def forward(
+        ctx: Any, run: Run, guess: Tensor | None, *data: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Solve, and keep what backward needs."""
+        output = Solve.forward(run, guess, *data)
+        Solve.setup_context(ctx, (run, guess, *data), output)
+        return output
 
 
 def _system(
-    run: Run,
+    ctx: Any,
     matrices: tuple[Tensor, Tensor, Tensor],
-    rows: tuple[Tensor, Tensor],
+    rows: tuple[Tensor, Tensor, Tensor],
     rhs: tuple[Tensor, Tensor],
     *,
     adjoint: bool,
 ) -> tuple[Tensor, Tensor]:
     """The differential of the conditions that the forward pass solved, or its adjoint.
 
-    The matrix is symmetric, except for the choices of a kink.
+    It is symmetric but for the choices of a kink.  rows = (active, weak, multipliers).
     """
-    active, lam = rows
+    active, weak, y = rows
     P, A, G = (v.expand(len(rhs[0]), *v.shape[1:]) for v in matrices)
-    if run.smoothing:
-        return solve_path((P, A, G), lam.square() / run.smoothing, *rhs)
-    u, y = _on_active(P, A, G, active, *rhs)
-    if run.weak is None or run.kink is None or run.kink.choice in ("left", "right"):
-        return u, y
-    some = run.weak.any(-1)
-    found = kinks.at_kink(
-        run.kink.choice,
-        (P[some], A[some], G[some]),
-        (active[some], run.weak[some]),
-        (rhs[0][some], rhs[1][some]),
-        adjoint=adjoint,
-    )
-    return u.index_put((some,), found[0]), y.index_put((some,), found[1])
+    if ctx.smoothing:
+        weight = y[..., A.shape[-2] :].square() / ctx.smoothing
+        return solve_path((P, A, G), weight, *rhs)
+    found = _on_active(P, A, G, active, *rhs)
+    if ctx.choice in (None, "left", "right"):
+        return found
+    kind = (active, weak)
+    return kinks.at_kink(ctx.choice, (P, A, G), kind, rhs, found, adjoint=adjoint)
 
 
 def _on_active(
@@ -165,45 +188,32 @@ def _on_active(
 
 
 def _compiled(
-    ctx: Any, gx: Tensor | None, gnu: Tensor | None, glam: Tensor | None
+    ctx: Any, saved: tuple[Tensor, ...], gx: Tensor | None, gy: Tensor | None
 ) -> tuple[Tensor | None, ...]:
     """The same gradients in one pass over the factors that the forward pass left."""
-    factors, shared = ctx.run.factors, ctx.shared
-    x, nu, lam = ctx.saved_tensors[3:6]
-    p, gy = nu.shape[-1], None
-    if gnu is not None or glam is not None:
-        pairs = ((gnu, nu), (glam, lam))
-        gy = torch.cat([torch.zeros_like(v) if g is None else g for g, v in pairs], -1)
+    P, A, G, x, y = saved[:5]
+    factors = saved[KEPT:]
     gx = torch.zeros_like(x) if gx is None else gx
-    wanted = ctx.needs_input_grad[1::2]
-    alone = tuple(w and not s for w, s in zip(wanted, shared[::2], strict=True))
-    dx, dy, *matrices = factors.gradients(gx, gy, alone)
-    if not factors.complete:
-        x, nu, lam = _mended(ctx, (gx, gy), (dx, dy), matrices)
-    dnu, dlam = dy[:, :p], dy[:, p:]
-    products = _products((dx, dnu, dlam), (x, nu, lam))
-    grad_P, grad_A, grad_G = (
-        _outer(*parts, shared=True) if want and one else found
-        for want, one, parts, found in zip(
-            wanted, shared[::2], products, matrices, strict=True
-        )
-    )
-    grad_q, grad_b, grad_h = _summed((dx, -dnu, -dlam), shared)
-    return None, grad_P, grad_q, grad_A, grad_b, grad_G, grad_h
+    needed = ctx.needs_input_grad[2::2]
+    alone = tuple(w and not s for w, s in zip(needed, ctx.shared[::2], strict=True))
+    dx, dy, *matrices = ctx.adjoint((P, A, G), factors, (x, y), (gx, gy), alone)
+    if not ctx.complete:
+        x, y = _mended(saved, (gx, gy), (dx, dy), matrices)
+    return _gradients(ctx, (dx, dy), (x, y), matrices)
 
 
 def _mended(
-    ctx: Any,
+    saved: tuple[Tensor, ...],
     seeds: tuple[Tensor, Tensor | None],
     found: tuple[Tensor, Tensor],
-    matrices: list[Tensor | None],
-) -> tuple[Tensor, ...]:
+    matrices: Gradients,
+) -> tuple[Tensor, Tensor]:
     """Fill in, in place, the instances that the compiled engine left to another.
 
-    Returns (x, nu, lam) with zeros where there is no solution.
+    Returns (x, y) with zeros where there is no solution.
     """
-    P, A, G, x, nu, lam, active, solved = _healthy(ctx.saved_tensors)
-    other = ~ctx.run.factors.good
+    P, A, G, x, y, active, solved = _healthy(saved)
+    other = ~saved[KEPT]
     P, A, G = (v if len(v) == 1 else v[other] for v in (P, A, G))
     gx, gy = (
         torch.zeros_like(v) if g is None else torch.where(solved.unsqueeze(-1), g, 0.0)
@@ -211,26 +221,45 @@ def _mended(
     )
     dx, dy = _on_active(P, A, G, active[other], -gx[other], -gy[other])
     found[0][other], found[1][other] = dx, dy
-    dnu, dlam = dy.split([nu.shape[-1], lam.shape[-1]], -1)
-    products = _products((dx, dnu, dlam), (x[other], nu[other], lam[other]))
+    products = _products((dx, dy), (x[other], y[other]), A.shape[-2])
     for whole, parts in zip(matrices, products, strict=True):
         if whole is not None:
             whole[other] = _outer(*parts, shared=False)
-    return x, nu, lam
+    return x, y
+
+
+def _gradients(
+    ctx: Any,
+    adjoint: tuple[Tensor, Tensor],
+    point: tuple[Tensor, Tensor],
+    found: Gradients,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of the six fields, where they are needed and not found already."""
+    needed, shared, p = ctx.needs_input_grad[2:], ctx.shared, ctx.equalities
+    dx, dy = adjoint
+    products = _products(adjoint, point, p)
+    grad_P, grad_A, grad_G = (
+        _outer(*parts, shared=one) if want and known is None else known
+        for want, one, parts, known in zip(
+            needed[::2], shared[::2], products, found, strict=True
+        )
+    )
+    grad_q, grad_b, grad_h = (
+        (v.sum(0, keepdim=True) if one else v) if want else None
+        for want, one, v in zip(
+            needed[1::2], shared[1::2], (dx, -dy[..., :p], -dy[..., p:]), strict=True
+        )
+    )
+    return None, None, grad_P, grad_q, grad_A, grad_b, grad_G, grad_h
 
 
 def _products(
-    adjoint: tuple[Tensor, ...], point: tuple[Tensor, ...]
+    adjoint: tuple[Tensor, Tensor], point: tuple[Tensor, Tensor], p: int
 ) -> tuple[tuple[Any, ...], ...]:
     """The outer products of which the gradients of P, A and G are made."""
-    (dx, dnu, dlam), (x, nu, lam) = adjoint, point
+    (dx, dy), (x, y) = adjoint, point
+    dnu, dlam, nu, lam = dy[..., :p], dy[..., p:], y[..., :p], y[..., p:]
     return ((dx, x, x, dx, 0.5), (dnu, x, nu, dx, 1.0), (dlam, x, lam, dx, 1.0))
-
-
-def _summed(vectors: tuple[Tensor, ...], shared: list[bool]) -> tuple[Tensor, ...]:
-    """Gradients of q, b and h, summed over the batch where it shares them."""
-    pairs = zip(vectors, shared[1::2], strict=True)
-    return tuple(v.sum(0, keepdim=True) if one else v for v, one in pairs)
 
 
 def _outer(
@@ -252,9 +281,9 @@ def _masked(solved: Tensor, v: Tensor) -> Tensor:
 
 def _healthy(saved: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Saved tensors with zeros for failed instances: NaN times zero is still NaN."""
-    P, A, G, x, nu, lam, status, active = saved
-    solved = status == Status.SOLVED
-    if bool(solved.all()):
-        return P, A, G, x, nu, lam, active, solved
-    parts = (_masked(solved, v) for v in (P, A, G, x, nu, lam))
+    P, A, G, x, y, status, active = saved[: KEPT - 1]
+    solved = status == SOLVED
+    if in_memory(status) and bool(solved.all()):
+        return P, A, G, x, y, active, solved
+    parts = (_masked(solved, v) for v in (P, A, G, x, y))
     return (*parts, active, solved)

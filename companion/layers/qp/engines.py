@@ -5,13 +5,12 @@ dense problems with P ≻ 0.  Both are compiled, exact and on the CPU; whatever 
 cannot solve, and everything where numba is not installed, goes to "interior_point";
 what that cannot decide, and every problem with sparse matrices, to "sparse".
 
-Chapter: optnet.md. Theorems: qp-active-set.
+Chapter: interior-point.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -21,52 +20,18 @@ from torch import Tensor
 
 from companion.layers.qp import interior_point, smoothing
 from companion.layers.qp.kkt import matvec
+from companion.layers.qp.run import Kink, Run
 from companion.layers.qp.sparse import engine as sparse_engine
 from companion.layers.qp.sparse import libraries
 from companion.layers.qp.sparse.data import from_dense
-from companion.problems import Certificate, Status
+from companion.problems import Status
+
+__all__ = ["ENGINES", "Kink", "Run", "check_engine", "choose", "compiled", "solve"]
 
 ENGINES = ("auto", "separable", "active_set", "interior_point", "sparse")
 MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
 FEW_ROWS = 300  # that cost little however few the variables
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
-
-
-@dataclass(frozen=True, eq=False)
-class Kink:
-    """A choice at a kink; a direction has six full fields with one batch axis."""
-
-    choice: str
-    direction: tuple[Tensor, ...] | None = None
-
-
-@dataclass(eq=False)
-class Run:
-    """What a call asks of an engine, and what the engine leaves for the adjoint.
-
-    `eps` is the rounding of the caller's dtype, in which P has to be symmetric;
-    `smoothing` the product slack·lam of every row, zero for the solution itself.
-    """
-
-    engine: str
-    eps: float
-    keep: bool
-    batch: tuple[int, ...]
-    guess: Tensor | None = None
-    smoothing: float = 0.0
-    kink: Kink | None = None
-    weak: Tensor | None = None
-    used: str = ""
-    structure: Any = None
-    iterations: Tensor | None = None
-    factors: Any = None
-    certificate: Certificate | None = None
-    rays: dict[int, Any] = field(default_factory=dict)
-
-    def fresh(self) -> Run:
-        """The same request, nothing left yet."""
-        none = dict.fromkeys(("factors", "iterations", "structure", "guess"))
-        return replace(self, **none, used="", rays={})
 
 
 @cache
@@ -137,17 +102,24 @@ def _structure(data: tuple[Tensor, ...]) -> Any:
     return structure.seen(data)
 
 
-def _fast(run: Run, data: tuple[Tensor, ...]) -> Any:
+def _fast(run: Run, guess: Tensor | None, data: tuple[Tensor, ...]) -> Any:
     """Solutions by the compiled engine that was chosen."""
     from companion.layers.qp.kernel import structure  # noqa: PLC0415 - numba is optional
 
     if run.used == "separable":
+        run.adjoint = structure.gradients
         return structure.solve(run.structure, data, keep=run.keep)
-    return compiled().solve(data, run.guess, keep=run.keep)
+    run.adjoint = compiled().gradients
+    return compiled().solve(data, guess, keep=run.keep)
 
 
-def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """(x, nu, lam, status, active) of every instance; the run is filled in."""
+def solve(
+    run: Run, guess: Tensor | None, data: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """(x, y, status, active) of every instance, y = (nu, lam); the run is filled in.
+
+    `guess` are multipliers of G to start from.
+    """
     if run.smoothing:
         return _smoothed(run, data)
     run.used = choose(run, data)
@@ -155,29 +127,33 @@ def solve(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         check_convex(data[0], run)
         every = torch.arange(max(map(len, data)))
         engine = _sparse if run.used == "sparse" else _interior
-        return engine(data, run, every)
-    found = _fast(run, data)
-    good = found.good
-    p = data[3].shape[-1]
-    # copies: forward-mode differentiation refuses outputs that are views
-    x, nu, lam = found.x, found.y[:, :p].clone(), found.y[:, p:].clone()
-    status = torch.zeros_like(found.iterations)
-    active = lam > 0
+        return _judged(run, engine(data, run, every))
+    found = _fast(run, guess, data)
+    x, y, active = found.x, found.y, found.active
+    status = torch.zeros(len(x), dtype=torch.int64)
     run.factors, run.iterations = found.factors, found.iterations
-    if bool((found.skew > SYMMETRIC).any()):
+    run.complete, run.failed = found.complete, False
+    if found.skew > SYMMETRIC:
         check_symmetric(data[0], run)
     if not found.complete:
-        bad = ~good
+        good, bad = found.good, ~found.good
         some = tuple(v if len(v) == 1 else v[bad] for v in data)
         check_convex(some[0], run, None if len(data[0]) == 1 else bad)
         full = tuple(v.expand(int(bad.sum()), *v.shape[1:]) for v in some)
         chosen = run.used
         parts = _interior(full, run, bad.nonzero()[:, 0])
-        for whole, part in zip((x, nu, lam, status, active), parts, strict=True):
+        for whole, part in zip((x, y, status, active), parts, strict=True):
             whole[bad] = part
         fast = f"{chosen}, " if bool(good.any()) else ""
         run.used = f"{fast}{run.used}"
-    return x, nu, lam, status, active
+        return _judged(run, (x, y, status, active))
+    return x, y, status, active
+
+
+def _judged(run: Run, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What was found, after the run has learnt whether anything was not."""
+    run.failed = bool((found[2] != 0).any())
+    return found
 
 
 def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -193,7 +169,8 @@ def _smoothed(run: Run, data: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             interior_point.Data(*(v[~found] for v in full))
         )[1]
         status = smoothing.outcome(found, status)
-    return z.x, z.nu, z.lam, status, torch.zeros_like(z.lam, dtype=torch.bool)
+    active = torch.zeros_like(z.lam, dtype=torch.bool)
+    return _judged(run, (z.x, torch.cat([z.nu, z.lam], -1), status, active))
 
 
 def _interior(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, ...]:
@@ -203,7 +180,7 @@ def _interior(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor
     z, status = interior_point.solve(full)
     slack = full.h - matvec(full.G, z.x)
     active = interior_point.active_rows(full.G, z.lam, slack)
-    found = (z.x, z.nu, z.lam, status, active)
+    found = (z.x, torch.cat([z.nu, z.lam], -1), status, active)
     run.used = "interior_point"
     undecided = status >= Status.MAX_ITERATIONS
     if run.engine == "auto" and bool(undecided.any()) and _has_sparse(data):
@@ -232,7 +209,11 @@ def _sparse(data: tuple[Tensor, ...], run: Run, where: Tensor) -> tuple[Tensor, 
     run.rays.update(
         (int(i), f.ray) for i, f in zip(where, found, strict=True) if f.ray is not None
     )
-    columns = zip(*((*f.point, int(f.status), f.active) for f in found), strict=True)
+    rows = (
+        (f.point[0], np.concatenate(f.point[1:]), int(f.status), f.active)
+        for f in found
+    )
+    columns = zip(*rows, strict=True)
     return tuple(torch.from_numpy(np.stack(column)) for column in columns)
 
 

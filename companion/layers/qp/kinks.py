@@ -15,28 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from companion.layers.qp import engines
-from companion.layers.qp.engines import Kink, Run
-from companion.layers.qp.interior_point import active_rows, largest
-from companion.layers.qp.kkt import matvec, norms
+from companion.layers.qp.critical import RANK, directional, right_sides, split
+from companion.layers.qp.kkt import in_memory, matvec
+from companion.layers.qp.run import Kink, Run
 from companion.layers.qp.stability import speeds
 from companion.problems import QP, QPSolution, Status
 
 CORES = (2, 1, 2, 1, 2, 1, 1, 1, 1)  # axes of the fields and of x, nu, lam
 CHOICES = ("inactive", "least_squares", "left", "right", "directional")
-TOUCHES = 1e-8  # slack at which a row of norm one touches its bound
-RANK = 1e-11  # singular value, relative to the greatest, that counts as zero
-HELD = 1e-9  # multiplier, beside the greatest, of a row that a direction presses
-
-
-class Rates(NamedTuple):
-    """One-sided speeds of (x, nu, lam), the weak rows that are held, and success."""
-
-    x: Tensor
-    nu: Tensor
-    lam: Tensor
-    held: Tensor
-    found: Tensor
 
 
 class Speeds(NamedTuple):
@@ -68,21 +54,23 @@ def choose(
 
 def settle(
     run: Run, data: tuple[Tensor, ...], found: tuple[Tensor, ...]
-) -> tuple[Tensor, ...]:
-    """Outputs of an engine, with the active rows that the choice at kinks asks for.
+) -> tuple[Tensor, Tensor]:
+    """Active rows that the choice at kinks asks for, and weakly active ones.
 
-    The run learns which rows are weakly active, and drops factors that do not fit.
+    The latter have no column where nobody asked or no row is weak.  The run learns
+    whether one is, and drops factors that do not fit.
     """
-    x, nu, lam, status, active = found
+    x, y, status, active = found
     if run.kink is None:
-        return found
+        return active, active[:, :0]
     full = tuple(v.expand(len(x), *v.shape[1:]) for v in data)
+    nu, lam = y.split([full[3].shape[-1], full[5].shape[-1]], -1)
     strong, weak = split(full[4], lam, full[5] - matvec(full[4], x))
     weak = weak & (status == Status.SOLVED).unsqueeze(-1)
     some = weak.any(-1)
     if not bool(some.any()):
-        return found
-    run.factors, run.weak = None, weak
+        return active, active[:, :0]
+    run.factors, run.weak = (), True
     own = tuple(v[some] for v in full)
     at = (x[some], nu[some], lam[some])
     kink = run.kink
@@ -94,7 +82,7 @@ def settle(
         active[some] = piece(kink, own, at, strong[some], weak[some])
     else:
         active[some] = strong[some]
-    return x, nu, lam, status, active
+    return active, weak
 
 
 def directional_derivative(problem: QP, sol: QPSolution, direction: QP) -> Speeds:
@@ -128,12 +116,6 @@ def directional_derivative(problem: QP, sol: QPSolution, direction: QP) -> Speed
     )
 
 
-def split(G: Tensor, lam: Tensor, slack: Tensor) -> tuple[Tensor, Tensor]:
-    """Strongly active rows, and weakly active ones."""
-    strong = active_rows(G, lam, slack)
-    return strong, ~strong & (slack / norms(G) < TOUCHES)
-
-
 def piece(
     kink: Kink,
     data: tuple[Tensor, ...],
@@ -155,81 +137,33 @@ def piece(
     return strong | directional((P, A, G), (strong, weak), r1, r2).held
 
 
-def right_sides(
-    moves: tuple[Tensor, ...], point: tuple[Tensor, ...]
-) -> tuple[Tensor, Tensor]:
-    """What a direction of the data adds to the KKT conditions at a point."""
-    dP, dq, dA, db, dG, dh = moves
-    x, nu, lam = point
-    r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
-    return r1, torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
-
-
-def directional(
-    matrices: tuple[Tensor, Tensor, Tensor],
-    rows: tuple[Tensor, Tensor],
-    r1: Tensor,
-    r2: Tensor,
-) -> Rates:
-    """Speeds along a direction: argmin ½dᵀPd − r1ᵀd on the critical cone's shift.
-
-    Ad and G_i d on strongly active rows equal r2; G_i d ≤ r2_i on weakly active ones.
-    With d = d0 + Nw, N a basis of the directions that the equations leave, what remains
-    is a program in w with the weakly active rows alone.
-    """
-    P, A, G = matrices
-    strong, weak = rows
-    p = A.shape[-2]
-    size = torch.cat([norms(A), norms(G)], -1)
-    every = torch.cat([strong.new_ones(len(P), p), strong], -1)
-    C, target = torch.cat([A, G], -2) / size.unsqueeze(-1), r2 / size
-    fixed = C * every.unsqueeze(-1)
-    inverse = torch.linalg.pinv(fixed, rtol=RANK)
-    start = matvec(inverse, torch.where(every, target, 0.0))
-    N, free = _null_space(fixed)
-    touching = C[:, p:] * weak.unsqueeze(-1)
-    room = torch.where(weak, target[:, p:] - matvec(touching, start), 1.0)
-    w, pressed, found = _program(
-        N.mT @ P @ N + torch.diag_embed(1 - free),
-        matvec(N.mT, matvec(P, start) - r1),
-        touching @ N,
-        room,
-    )
-    d = start + matvec(N, w)
-    push = r1 - matvec(P, d) - matvec(touching.mT, pressed)
-    held = weak & (pressed > HELD * (1 + largest(pressed).unsqueeze(-1)))
-    y = matvec(inverse.mT, push) * every
-    y = torch.cat([y[:, :p], y[:, p:] + pressed * held], -1) / size
-    d, y = (torch.where(found.unsqueeze(-1), v, torch.nan) for v in (d, y))
-    return Rates(d, y[:, :p], y[:, p:], held, found)
-
-
-def _null_space(C: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns that span {d : Cd = 0}, zero columns for the rest; and which they are."""
-    _, values, V = torch.linalg.svd(C, full_matrices=True)
-    above = values > RANK  # rows have norm one
-    free = torch.arange(V.shape[-1], device=C.device) >= above.sum(-1, keepdim=True)
-    free = free.to(C.dtype)
-    return V.mT * free.unsqueeze(-2), free
-
-
-def _program(
-    H: Tensor, c: Tensor, G: Tensor, room: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Minimiser and multipliers of ½wᵀHw + cᵀw over Gw ≤ room, and success."""
-    eps = torch.finfo(H.dtype).eps
-    run = Run("auto", eps, keep=False, batch=(len(H),))
-    H = 0.5 * (H + H.mT)
-    data = (H, c, G[:, :0], room[:, :0], G, room)
-    w, _, pressed, status, _ = engines.solve(run, data)
-    return w, pressed, status == Status.SOLVED
-
-
 def at_kink(
     choice: str,
     matrices: tuple[Tensor, Tensor, Tensor],
     rows: tuple[Tensor, Tensor],
     rhs: tuple[Tensor, Tensor],
+    found: tuple[Tensor, Tensor],
+    *,
+    adjoint: bool,
+) -> tuple[Tensor, Tensor]:
+    """The differential that was found, or its adjoint, put right at every kink."""
+    some = rows[1].any(-1)
+    if in_memory(some):
+        parts = (tuple(v[some] for v in part) for part in (matrices, rows, rhs))
+        u, y = _by_choice(choice, *parts, adjoint=adjoint)
+        return found[0].index_put((some,), u), found[1].index_put((some,), y)
+    # mapped: which instances stand at a kink cannot be looked up, only masked
+    full = _by_choice(choice, matrices, rows, rhs, adjoint=adjoint)
+    mask = some.unsqueeze(-1)
+    u, y = (torch.where(mask, w, v) for w, v in zip(full, found, strict=True))
+    return u, y
+
+
+def _by_choice(
+    choice: str,
+    matrices: tuple[Tensor, ...],
+    rows: tuple[Tensor, ...],
+    rhs: tuple[Tensor, ...],
     *,
     adjoint: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -249,9 +183,9 @@ def at_kink(
 
 
 def least_squares(
-    matrices: tuple[Tensor, Tensor, Tensor],
-    rows: tuple[Tensor, Tensor],
-    rhs: tuple[Tensor, Tensor],
+    matrices: tuple[Tensor, ...],
+    rows: tuple[Tensor, ...],
+    rhs: tuple[Tensor, ...],
     *,
     adjoint: bool,
 ) -> tuple[Tensor, Tensor]:

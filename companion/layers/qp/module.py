@@ -70,5 +70,13 @@ class QPLayer(nn.Module):
         )
 
     def forward(self, q: Tensor) -> Tensor:
-        """The minimizer, shape ``(*batch, n)``; SolveError if one is not found."""
-        return layer(self.problem(q))
+        """The minimizer, shape ``(*batch, n)``; SolveError if one is not found.
+
+        Under autocast q is cast to the dtype of the parameters and nothing else: half
+        precision would lose the parameters' P ≻ 0.
+        """
+        kind = q.device.type
+        if not torch.is_autocast_enabled(kind):
+            return layer(self.problem(q))
+        with torch.autocast(kind, enabled=False):
+            return layer(self.problem(q.to(self.L.dtype)))

@@ -6,7 +6,6 @@ Chapter: optnet.md. Theorems: qp-gradients, qp-envelope, qp-shared-parameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,6 +17,9 @@ from companion.layers.qp.kinks import choose
 from companion.layers.qp.kkt import matvec
 from companion.layers.qp.routes import differentiate
 from companion.problems import QP, Certificate, QPSolution, SolveError, Status
+
+NAMES = ("P", "q", "A", "b", "G", "h")
+AXES = (2, 1, 2, 1, 2, 1)  # of each, beside those of the batch
 
 
 def solve(  # noqa: PLR0913 - choices, each with a default
@@ -39,9 +41,9 @@ def solve(  # noqa: PLR0913 - choices, each with a default
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
-    P, A and G may be sparse CSR tensors of one problem in float64 on the CPU; their
-    gradients are sparse CSR tensors of the same pattern, or flow on to the values that
-    they were built from.
+    P, A and G may be sparse CSR tensors in float64 on the CPU, shared by a batch or
+    with batch axes of their own; their gradients are sparse CSR tensors of the same
+    pattern, or flow on to the values that they were built from.
 
     `engine` is "auto", "separable" or "active_set" (compiled, need numba),
     "interior_point", or "sparse" (needs clarabel, or piqp, which is faster); `info` of
@@ -90,50 +92,86 @@ def solve(  # noqa: PLR0913 - choices, each with a default
 
     Source: amos2017optnet, §3.
     """
+    if torch.compiler.is_compiling():  # a graph break: the engines cannot be traced
+        eager: Any = torch.compiler.disable(solve)
+        return eager(
+            problem, engine=engine, warm_start=warm_start, smoothing=smoothing,
+            at_kink=at_kink, direction=direction, route=route,
+        )  # fmt: skip
     kink = choose(at_kink, problem, direction, smoothing=smoothing)
     problem = _suited(problem, engine)
     if sparse.is_sparse(problem):
         _dense_only(kink, smoothing)
         return sparse.solve(problem, warm_start)
-    run, data = _prepare(problem, engine, warm_start, smoothing, kink)
+    run, data = _prepare(problem, engine, smoothing, kink)
+    guess = None if warm_start is None else _guess(problem, warm_start)
+    x, nu, lam, status, info = differentiate(route, run, guess, data)
+    slack, value = _slack_and_value(run, data, (x, nu, lam), status)
     dtype, batch = problem.q.dtype, problem.batch
-    x, nu, lam, status, info = differentiate(route, run, data)
-    solved = (status == Status.SOLVED).unsqueeze(-1)
-    P, q, A, b, G, h = data
-    x0, nu0, lam0 = (torch.where(solved, v, 0.0) for v in (x, nu, lam))
-    P, A, G = (torch.where(solved.unsqueeze(-1), v, 0.0) for v in (P, A, G))
-    q, b, h = (torch.where(solved, v, 0.0) for v in (q, b, h))
-    slack = h - matvec(G, x0)
-    # the Lagrangian at the solution: its derivative is the envelope theorem's
-    value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
-    value = value + (nu0 * (matvec(A, x0) - b)).sum(-1)
-    if not smoothing:  # on the central path it would add the duality gap
-        value = value - (lam0 * slack).sum(-1)
-    slack = torch.where(solved, slack, torch.nan)
-    value = torch.where(solved.squeeze(-1), value, torch.nan)
 
     def shaped(v: Tensor) -> Tensor:
         return v.to(dtype).reshape(batch + v.shape[1:])
 
     return QPSolution(
-        x=shaped(x),
-        nu=shaped(nu),
-        lam=shaped(lam),
-        slack=shaped(slack),
-        value=shaped(value),
+        *map(shaped, (x, nu, lam, slack, value)),
         status=status.reshape(batch),
-        info=info,
-        certificate=_shaped(run.certificate, shaped),
+        info=_described(info, batch),
+        certificate=_shaped(run.certificate, dtype, batch),
     )
 
 
+def _slack_and_value(
+    run: Run, data: tuple[Tensor, ...], point: tuple[Tensor, ...], status: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Slack and Lagrangian at the solution, NaN where there is none.
+
+    The derivative of the Lagrangian is the envelope theorem's.
+    """
+    solved = (status == Status.SOLVED).unsqueeze(-1)
+
+    def healthy(v: Tensor) -> Tensor:
+        # NaN times zero is still NaN; a view, so that gradients add up in one order
+        mask = solved.unsqueeze(-1) if v.dim() == 3 else solved
+        return torch.where(mask, v, 0.0) if run.failed else v.view_as(v)
+
+    P, q, A, b, G, h, x, nu, lam = map(healthy, (*data, *point))
+    slack = h - _times(G, x)
+    value = (x * (0.5 * _times(P, x) + q)).sum(-1)
+    value = value + (nu * (_times(A, x) - b)).sum(-1)
+    if not run.smoothing:  # on the central path it would add the duality gap
+        value = value - (lam * slack).sum(-1)
+    if run.failed:
+        slack = torch.where(solved, slack, torch.nan)
+        value = torch.where(solved.squeeze(-1), value, torch.nan)
+    return slack, value
+
+
+def _times(M: Tensor, x: Tensor) -> Tensor:
+    """The products M x; a shared M gets its gradient as one matrix, not as many."""
+    return x @ M[0].mT if len(M) == 1 else matvec(M, x)
+
+
+def _described(info: dict[str, Any], batch: tuple[int, ...]) -> dict[str, Any]:
+    """What a route left, with the iterations in the shape of the batch."""
+    if info.get("iterations") is not None:
+        info["iterations"] = _per_instance(info["iterations"], batch)
+    return info
+
+
+def _per_instance(v: Tensor, batch: tuple[int, ...]) -> Tensor:
+    """A flat value of every instance in the shape of the batch, vmap's axes first."""
+    return v.reshape(v.shape[:-1] + batch)
+
+
 def _shaped(
-    certificate: Certificate | None, shaped: Callable[[Tensor], Tensor]
+    certificate: Certificate | None, dtype: torch.dtype, batch: tuple[int, ...]
 ) -> Certificate | None:
+    """The certificate in the shape of the batch, vmap's axes first."""
     if certificate is None:
         return None
-    parts = (certificate.nu, certificate.lam, certificate.d)
-    return Certificate(*map(shaped, parts))
+    return certificate.map(
+        lambda v: v.to(dtype).reshape(v.shape[:-2] + batch + v.shape[-1:])
+    )
 
 
 def layer(  # noqa: PLR0913 - the choices of `solve`
@@ -155,17 +193,25 @@ def layer(  # noqa: PLR0913 - the choices of `solve`
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
+    if torch.compiler.is_compiling():
+        eager: Any = torch.compiler.disable(layer)
+        return eager(
+            problem, on_failure=on_failure, engine=engine, smoothing=smoothing,
+            at_kink=at_kink, direction=direction, route=route,
+        )  # fmt: skip
     kink = choose(at_kink, problem, direction, smoothing=smoothing)
     problem = _suited(problem, engine)
     if sparse.is_sparse(problem):
         _dense_only(kink, smoothing)
         return sparse.layer(problem, on_failure)
-    run, data = _prepare(problem, engine, None, smoothing, kink)
-    x, _, _, status, _ = differentiate(route, run, data)
+    run, data = _prepare(problem, engine, smoothing, kink)
+    x, *_ = differentiate(route, run, None, data)
     batch = problem.batch
-    if on_failure == "raise" and bool((status != Status.SOLVED).any()):
-        raise SolveError(status.reshape(batch))
-    return x.to(problem.q.dtype).reshape(batch + x.shape[1:])
+    if run.failed and run.status is not None and on_failure == "raise":
+        raise SolveError(_per_instance(run.status, batch))
+    if len(batch) != 1:
+        x = x.reshape(batch + x.shape[1:])
+    return x if x.dtype == problem.q.dtype else x.to(problem.q.dtype)
 
 
 def _dense_only(kink: Kink | None, smoothing: float) -> None:
@@ -190,42 +236,54 @@ def _suited(problem: QP, engine: str) -> QP:
 
 
 def _prepare(
-    problem: QP,
-    engine: str,
-    warm_start: QPSolution | None,
-    smoothing: float,
-    kink: Kink | None,
+    problem: QP, engine: str, smoothing: float, kink: Kink | None
 ) -> tuple[Run, tuple[Tensor, ...]]:
     """The fields in float64 with one batch axis, of size one where they are shared."""
-    _check_tensors(problem)
+    fields, batch = problem.fields, problem.batch
+    _check_tensors(fields)
+    if smoothing:
+        _check_smoothing(smoothing, engine)
+    size = math.prod(batch)
+    data = []
+    for v, axes in zip(fields, AXES, strict=True):
+        v = v.double()
+        rank = v.dim() - axes
+        if rank != 1 or (size != 1 and (v.shape[0] != size or not v.numel())):
+            v = _one_axis(v, axes, batch, size)
+        data.append(v)
+    if size > 1 and all(v.shape[0] == 1 for v in data):  # batch axes, but no batch
+        data[1] = data[1].expand(size, -1)
+    eps = torch.finfo(fields[0].dtype).eps
+    return Run(engine, eps, batch, smoothing=smoothing, kink=kink), tuple(data)
+
+
+def _one_axis(v: Tensor, axes: int, batch: tuple[int, ...], size: int) -> Tensor:
+    """The field with its batch axes made one, of size one if it has one instance."""
+    tail = v.shape[v.dim() - axes :]
+    if size > 0 and (v.shape[: v.dim() - axes].numel() == 1 or not tail.numel()):
+        return v.reshape(1, *tail)
+    return v.expand(batch + tail).reshape(size, *tail)
+
+
+def _guess(problem: QP, warm_start: QPSolution) -> Tensor:
+    lam = warm_start.lam.detach().double().expand(*problem.batch, problem.m)
+    return lam.reshape(math.prod(problem.batch), problem.m).nan_to_num(0.0)
+
+
+def _check_smoothing(smoothing: float, engine: str) -> None:
     if not 0 <= smoothing < math.inf:
         msg = f"smoothing: expected a number ≥ 0, got {smoothing}"
         raise ValueError(msg)
-    if smoothing and engine == "active_set":
+    if engine == "active_set":
         msg = 'engine: expected "auto" or "interior_point" with smoothing'
         raise ValueError(f"{msg}, got 'active_set'")
-    batch = problem.batch
-    size = math.prod(batch)
-    data = []
-    for v, axes in zip(problem.fields, (2, 1, 2, 1, 2, 1), strict=True):
-        tail = tuple(v.shape[v.dim() - axes :])
-        alone = size > 0 and v.numel() == math.prod(tail)
-        lead = () if alone else batch
-        v = v.double() if alone else v.double().expand(lead + tail)
-        data.append(v.reshape(1 if alone else size, *tail))
-    if size > 1 and all(len(v) == 1 for v in data):  # batch axes, but no batch
-        data[1] = data[1].expand(size, -1)
-    wanted = torch.is_grad_enabled() and any(v.requires_grad for v in problem.fields)
-    guess = None
-    if warm_start is not None:
-        lam = warm_start.lam.detach().double().expand(*batch, problem.m)
-        guess = lam.reshape(size, problem.m).nan_to_num(0.0)
-    eps = torch.finfo(problem.q.dtype).eps
-    return Run(engine, eps, wanted, batch, guess, smoothing, kink), tuple(data)
 
 
-def _check_tensors(problem: QP) -> None:
-    for name, field in zip(("P", "q", "A", "b", "G", "h"), problem.fields, strict=True):
+def _check_tensors(fields: tuple[Any, ...]) -> None:
+    for name, field in zip(NAMES, fields, strict=True):
         if not isinstance(field, Tensor):
             msg = f"QP.{name}: expected a torch tensor, got {type(field).__name__}"
             raise TypeError(msg)
+    if fields[0].device.type == "meta":
+        msg = 'QP.P: expected numbers, got a tensor on the device "meta", without any'
+        raise ValueError(msg)

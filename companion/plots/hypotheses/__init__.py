@@ -25,7 +25,11 @@ from companion.plots.hypotheses.canvas import Picture
 GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "convex-function": convexity.FUNCTIONS,
     "convex-set": convexity.SETS,
-    "curvature": {**curvature.CURVATURE, **embedding.CURVATURE},
+    "curvature": {
+        **curvature.CURVATURE,
+        **layers.CURVATURE,
+        **embedding.CURVATURE,
+    },
     "strictness": {**multipliers.STRICT, **layers.STRICT, **embedding.STRICT},
     "independence": {
         **multipliers.INDEPENDENT,
@@ -34,11 +38,11 @@ GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     },
     "invertibility": derivatives.INVERTIBLE,
     "solution": {**derivatives.SOLVED, **embedding.SOLVED},
-    "feasibility": {**existence.FEASIBLE, **embedding.EXISTENCE},
+    "feasibility": {**existence.FEASIBLE, **layers.FEASIBLE, **embedding.EXISTENCE},
     "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
     "kinks": cones.KINKS,
-    "signs": {**forms.SIGNS, **cones.SIGNS, **embedding.SIGNS},
+    "signs": {**forms.SIGNS, **cones.SIGNS, **layers.SIGNS, **embedding.SIGNS},
     "limits": {**derivatives.LIMITS, **layers.LIMITS, **embedding.LIMITS},
     "form": {
         **forms.STRUCTURE,

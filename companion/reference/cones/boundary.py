@@ -16,6 +16,7 @@ import numpy as np
 Array = np.ndarray
 ITERATIONS = 200  # bisection alone needs fewer for the brackets that occur
 FLAT = 1e-150  # a slope that Newton's method does not divide by
+LEAP = 8.0  # of a bisection; brackets are logarithms, and mostly empty
 LAST = 1e-9  # of a Newton step: the next one is below rounding
 
 
@@ -35,16 +36,17 @@ def frame(v: Array, P: Array, dP: Array, D: Array, dD: Array) -> tuple:
 def increasing_root(f: Callable, low: float, high: float, start: float) -> float:
     """The zero of an increasing f, which returns its value and its slope.
 
-    Newton's method, and bisection where its step leaves the bracket or is not half as
-    long as the last one.  Where f has one sign, the end of the bracket.
+    Newton's method, and bisection where its step leaves the bracket or is longer than
+    the last one.  Where f has one sign, the end of the bracket.
     """
     s, last = min(max(start, low), high), high - low
     for _ in range(ITERATIONS):
         value, slope = f(s)
         low, high = (low, s) if value > 0 else (s, high)
         step = -value / slope if slope > FLAT else np.inf
-        newton = low < s + step < high and abs(step) <= last / 2
-        target = s + step if newton else low + (high - low) / 2
+        newton = low <= s + step <= high and abs(step) <= last
+        middle = low + (high - low) / 2
+        target = s + step if newton else min(max(middle, s - LEAP), s + LEAP)
         s, last = target, abs(target - s)
         if last <= (LAST if newton else 1e-16) * (1 + abs(s)):
             break

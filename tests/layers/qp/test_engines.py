@@ -188,3 +188,33 @@ def test_more_equalities_than_variables_are_told_infeasible():
     eye, zero = torch.eye(2).double(), torch.zeros(2).double()
     sol = qp.solve(QP(eye, zero, A, b, -eye, zero), engine="active_set")
     assert sol.status == Status.PRIMAL_INFEASIBLE
+
+
+def test_memory_is_used_again_only_when_no_graph_needs_it():
+    problems = [batch_of(*(sample(s, shape=(40, 5, 60))[0] for s in seeds))
+                for seeds in ((0, 1, 2), (3, 4, 5))]  # fmt: skip
+
+    def graph(problem):
+        fields = [v.clone().requires_grad_() for v in problem.fields]
+        return qp.layer(QP(*fields), engine="active_set"), fields
+
+    def gradients(x, fields):
+        return torch.autograd.grad(x.square().sum(), fields)
+
+    want = [gradients(*graph(problem)) for problem in problems]
+    both = [graph(problem) for problem in problems]
+    held = both[0][0].grad_fn.saved_tensors[9].data_ptr()
+    assert held != both[1][0].grad_fn.saved_tensors[9].data_ptr()
+    for (x, fields), grads in zip(both, want, strict=True):
+        assert all(map(torch.equal, gradients(x, fields), grads))
+    del both, x, fields
+    again = [graph(problem)[0].grad_fn.saved_tensors[9] for problem in problems]
+    assert held in [v.data_ptr() for v in again]
+
+
+def test_absent_constraints_are_shared():
+    problem = batch_of(*(sample(seed)[0] for seed in range(3)))
+    q = problem.q.clone().requires_grad_()
+    x = qp.layer(QP(problem.P[0], q, G=problem.G[0], h=problem.h[0]))
+    assert [len(v) for v in x.grad_fn.saved_tensors[:3]] == [1, 1, 1]
+    assert len(x.grad_fn.saved_tensors[9]) == 1, "a factor of every instance was made"

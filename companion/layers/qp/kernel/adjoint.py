@@ -1,6 +1,6 @@
 """One chunk of a batch differentiated: the adjoint, and every gradient it gives.
 
-Chapter: optnet.md. Theorems: qp-gradients.
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def _leftover(instance, rows, count, dx, dy, rd, rp):
         total, value = 0.0, dy[place]
         for j in range(n):
             total += row[j] * dx[j]
+        for j in range(n):
             rd[j] += value * row[j]
         rp[place] -= total
 

@@ -1,19 +1,17 @@
 """The compiled active set as an engine of the layer: arrays in, factors kept, threads.
 
-Chapter: optnet.md. Theorems: qp-active-set, qp-gradients.
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 """
 
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import scipy
@@ -32,7 +30,15 @@ Arrays = tuple[np.ndarray, ...]
 
 @cache
 def _pool() -> ThreadPoolExecutor:
+    # a fork has no threads but its own: it starts a pool anew, or would wait for ever
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget)
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="companion")
+
+
+def _forget() -> None:
+    _pool.cache_clear()
+    _one_thread_each.cache_clear()
 
 
 @cache
@@ -52,16 +58,35 @@ def _calls() -> tuple[int, int, int]:
     return routines()
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = [library.get_num_threads() for library in _blas()]
-    for library in _blas():
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, count in zip(_blas(), before, strict=True):
-            library.set_num_threads(count)
+class _OneThreadEach:
+    """While any caller is inside, SciPy's BLAS runs every call on one thread.
+
+    Callers may overlap: the first one in looks up the counts, the last one out restores
+    them.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.before = threading.Lock(), 0, list[int]()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.before = [library.get_num_threads() for library in _blas()]
+                for library in _blas():
+                    library.set_num_threads(1)
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                for library, count in zip(_blas(), self.before, strict=True):
+                    library.set_num_threads(count)
+
+
+@cache
+def _one_thread_each() -> _OneThreadEach:
+    return _OneThreadEach()
 
 
 def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) -> None:
@@ -77,65 +102,62 @@ def over_chunks(act: Callable[[tuple[int, int]], None], size: int, work: float) 
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
-    """What the adjoint needs: factors, active rows, and the solution (x, y) itself.
-
-    `good` marks the instances that have them, `complete` says that all do.
-    """
-
-    data: Arrays
-    arrays: Arrays
-    active: Arrays
-    point: Arrays
-    good: Tensor
-    complete: bool
-
-    def gradients(
-        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
-    ) -> tuple[Tensor | None, ...]:
-        """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
-
-        After them the gradients of P, A and G that are wanted, one for each instance.
-        """
-        size, n = self.point[0].shape
-        k, p = self.point[1].shape[1], self.arrays[2].shape[2]
-        seeds = (
-            gx.contiguous().numpy(),
-            np.empty((0, k)) if gy is None else gy.contiguous().numpy(),
-        )
-        found = np.empty((size, n)), np.empty((size, k))
-        rows = (n, p, k - p)
-        matrices = tuple(
-            np.empty((size if want else 0, r, n))
-            for want, r in zip(wanted, rows, strict=True)
-        )
-
-        def act(span: tuple[int, int]) -> None:
-            adjoint.adjoint_chunk(
-                span, self.data, self.arrays, self.active, self.point, seeds, found,
-                matrices,
-            )  # fmt: skip
-
-        over_chunks(act, size, 5.0 * n * (n + k))
-        shown = (
-            torch.from_numpy(v) if want else None
-            for v, want in zip(matrices, wanted, strict=True)
-        )
-        return (*map(torch.from_numpy, found), *shown)
-
-
-@dataclass(frozen=True, eq=False)
 class Found:
-    """Solutions of the instances that are `good`; rubbish in the others."""
+    """Solutions of the instances that are `good`; rubbish in the others.
+
+    y = (nu, lam), `active` are the rows with lam > 0, `skew` is the largest asymmetry
+    of a P, and `factors` is what `gradients` wants, its first entry being `good`.
+    """
 
     x: Tensor
     y: Tensor
-    slack: Tensor
+    active: Tensor
     good: Tensor
     complete: bool
-    skew: Tensor
+    skew: float
     iterations: Tensor
-    factors: Any  # Factors, or what the structure has in their place
+    factors: tuple[Tensor, ...]
+
+
+def as_array(v: Tensor) -> np.ndarray:
+    """The numbers of a tensor, as compiled code wants them."""
+    return v.detach().contiguous().numpy()
+
+
+def gradients(
+    data: tuple[Tensor, ...],
+    factors: Sequence[Tensor],
+    point: tuple[Tensor, Tensor],
+    seeds: tuple[Tensor, Tensor | None],
+    wanted: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """(dx, dy) with [P Cᵀ; C 0](dx, dy) = -(gx, gy) on the active rows C.
+
+    After them the gradients of P, A and G that are wanted, one for each instance.
+    """
+    matrices, (x, y) = tuple(map(as_array, data)), tuple(map(as_array, point))
+    _, L, X, S, F, rows, counts, rough = map(as_array, factors)
+    (size, n), (k, p) = x.shape, (y.shape[1], S.shape[2])
+    gx, gy = seeds
+    g = as_array(gx), np.empty((0, k)) if gy is None else as_array(gy)
+    found = np.empty((size, n)), np.empty((size, k))
+    filled = tuple(
+        np.empty((size if want else 0, r, n))
+        for want, r in zip(wanted, (n, p, k - p), strict=True)
+    )
+
+    def act(span: tuple[int, int]) -> None:
+        adjoint.adjoint_chunk(
+            span, matrices, (L, X, S, F, rows), (counts, rough), (x, y), g, found,
+            filled,
+        )  # fmt: skip
+
+    over_chunks(act, size, 5.0 * n * (n + k))
+    shown = (
+        torch.from_numpy(v) if want else None
+        for v, want in zip(filled, wanted, strict=True)
+    )
+    return (*map(torch.from_numpy, found), *shown)
 
 
 def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Found:
@@ -143,7 +165,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
 
     `guess` are multipliers of G to start from; `keep` keeps factors for the adjoint.
     """
-    arrays = tuple(v.detach().contiguous().numpy() for v in data)
+    arrays = tuple(map(as_array, data))
     P, q, A, b, G, h = arrays
     size = max(map(len, arrays))
     n, p, m = q.shape[1], b.shape[1], h.shape[1]
@@ -161,7 +183,7 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
         np.zeros(size, np.bool_), np.zeros(size),
     )  # fmt: skip
     calls, constants = _calls(), (LETTERS, NUMBERS)
-    start = np.empty((0, m)) if guess is None else guess.contiguous().numpy()
+    start = np.empty((0, m)) if guess is None else as_array(guess)
     if shared:
         L, X, S, R = (factors[0][0], factors[1][0], factors[2][0], factors[3])
         L[:], X[:p], X[p:] = P[0], A[0], G[0]
@@ -177,18 +199,21 @@ def solve(data: tuple[Tensor, ...], guess: Tensor | None, *, keep: bool) -> Foun
 
         work = 3.0 * n * (p + m) + (0 if shared else n**3 / 3 + (n + p + m) ** 2 * n)
         over_chunks(act, size, work)
-    x, y, slack, counts, iterations, outcomes, rough, skew = found
-    x, y, slack, good, skew, iterations = map(
-        torch.from_numpy, (x, y, slack, outcomes == 0, skew, iterations)
-    )
-    kept, complete = None, bool(good.all())
+    x, y, _, counts, iterations, outcomes, rough, skew = found
+    good = outcomes == 0
+    complete = bool(good.all())
+    kept: Arrays = ()
     if keep:
         L, X, S, _, F, rows = factors
-        counts[outcomes != 0] = 0
-        kept = Factors(
-            (P, A, G), (L, X, S, F, rows), (counts, rough), found[:2], good, complete
-        )
-        weakref.finalize(kept, workspace.give_back, factors[:5])
+        counts[~good] = 0
+        kept = (good, *map(workspace.lent, (L, X, S, F)), rows, counts, rough)
+        workspace.give_back(factors[3:4])
     else:
         workspace.give_back(factors[:5])
-    return Found(x, y, slack, good, complete, skew, iterations, kept)
+    return Found(
+        *map(torch.from_numpy, (x, y, y[:, p:] > 0, good)),
+        complete,
+        float(skew.max(initial=0.0)),
+        torch.from_numpy(iterations),
+        tuple(map(torch.from_numpy, kept)),
+    )

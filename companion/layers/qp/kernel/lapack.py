@@ -12,7 +12,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import get_cython_function_address, intrinsic
 
-# no assumption that NaN and infinity are absent: they are how bad data show
+# no assumption that NaN and infinity are absent: they are how bad data show.  A loop
+# must not both sum and store: which of its compiled forms runs then depends on how far
+# apart the arrays happen to lie, and with it the order of the sum
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 COMPILED = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy"}
 EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}

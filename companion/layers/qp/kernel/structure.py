@@ -5,6 +5,7 @@ Chapter: optnet.md. Theorems: qp-active-set, simplex-projection.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from companion.layers.qp.kernel import separable
-from companion.layers.qp.kernel.engine import Arrays, Found, over_chunks
+from companion.layers.qp.kernel.engine import Arrays, Found, as_array, over_chunks
 
 LEAST = 30  # variables below which looking costs more than it saves
 
@@ -52,41 +53,34 @@ def seen(data: tuple[Tensor, ...]) -> Separable | None:
     return Separable(diagonal, row, (column, coefficient))
 
 
-@dataclass(frozen=True, eq=False)
-class SeparableFactors:
-    """What the adjoint needs: the structure, multipliers, and which variables move."""
+def gradients(
+    _data: tuple[Tensor, ...],
+    factors: Sequence[Tensor],
+    point: tuple[Tensor, Tensor],
+    seeds: tuple[Tensor, Tensor | None],
+    wanted: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """(dx, dy) of the adjoint system; the matrices are shared, hence None here."""
+    assert not any(wanted), "shared matrices have summed gradients"
+    _, diagonal, row, column, coefficient, free = map(as_array, factors)
+    gx, gy = seeds
+    y = as_array(point[1])
+    g = as_array(gx), np.empty((0, 0)) if gy is None else as_array(gy)
+    found = np.empty(gx.shape), np.empty_like(y)
 
-    structure: Separable
-    y: np.ndarray
-    free: np.ndarray
-    good: Tensor
-    complete: bool
-
-    def gradients(
-        self, gx: Tensor, gy: Tensor | None, wanted: tuple[bool, bool, bool]
-    ) -> tuple[Tensor | None, ...]:
-        """(dx, dy) of the adjoint system; the matrices are shared, hence None here."""
-        assert not any(wanted), "shared matrices have summed gradients"
-        s = self.structure
-        seeds = (
-            gx.contiguous().numpy(),
-            np.empty((0, 0)) if gy is None else gy.contiguous().numpy(),
+    def act(span: tuple[int, int]) -> None:
+        separable.adjoint_chunk(
+            span, diagonal, row, (column, coefficient), (y, free), g, found
         )
-        found = np.empty(gx.shape), np.empty_like(self.y)
 
-        def act(span: tuple[int, int]) -> None:
-            separable.adjoint_chunk(
-                span, s.diagonal, s.row, s.entries, (self.y, self.free), seeds, found
-            )
-
-        over_chunks(act, len(gx), 6.0 * gx.shape[1])
-        return (*map(torch.from_numpy, found), None, None, None)
+    over_chunks(act, len(gx), 6.0 * gx.shape[1])
+    return (*map(torch.from_numpy, found), None, None, None)
 
 
 def solve(s: Separable, data: tuple[Tensor, ...], *, keep: bool) -> Found:
     """Solve a batch of separable QPs; what fails is left to another engine."""
     _, q, _, b, _, h = data
-    arrays: Arrays = tuple(v.detach().contiguous().numpy() for v in (q, b, h))
+    arrays: Arrays = tuple(map(as_array, (q, b, h)))
     size, n, m = max(map(len, arrays)), q.shape[1], h.shape[1]
     p = b.shape[1]
     found = (
@@ -98,10 +92,13 @@ def solve(s: Separable, data: tuple[Tensor, ...], *, keep: bool) -> Found:
         separable.solve_chunk(span, s.diagonal, s.row, s.entries, arrays, found)
 
     over_chunks(act, size, 30.0 * n)
-    x, y, slack, free, outcomes = found
+    x, y, _, free, outcomes = found
     fine = (outcomes == 0) & np.isfinite(x).all(1) & np.isfinite(y).all(1)
-    good, complete = torch.from_numpy(fine), bool(fine.all())
-    kept = SeparableFactors(s, y, free, good, complete) if keep else None
-    x, y, slack = map(torch.from_numpy, (x, y, slack))
-    nothing = torch.zeros(size, dtype=torch.int64)
-    return Found(x, y, slack, good, complete, nothing.double(), nothing, kept)
+    kept: Arrays = (fine, s.diagonal, s.row, *s.entries, free) if keep else ()
+    return Found(
+        *map(torch.from_numpy, (x, y, y[:, p:] > 0, fine)),
+        bool(fine.all()),
+        0.0,
+        torch.zeros(size, dtype=torch.int64),
+        tuple(map(torch.from_numpy, kept)),
+    )

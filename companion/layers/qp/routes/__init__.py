@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from companion.layers.qp.adjoint import Solve
+from companion.layers.qp import adjoint
 from companion.layers.qp.engines import Run
 from companion.layers.qp.routes import (
     alternating,
@@ -30,6 +30,7 @@ from companion.layers.qp.routes.perturbed import Perturbed
 from companion.layers.qp.routes.route import Data, DerivativeError, Implicit, Trace
 from companion.layers.qp.routes.smoothed import Smoothed
 from companion.layers.qp.routes.unrolled import Unrolled
+from companion.problems import Status
 
 __all__ = [
     "ROUTES",
@@ -59,7 +60,9 @@ MODULES = {
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]
 
 
-def differentiate(route: Any, run: Run, data: tuple[Tensor, ...]) -> Outputs:
+def differentiate(
+    route: Any, run: Run, guess: Tensor | None, data: tuple[Tensor, ...]
+) -> Outputs:
     """(x, nu, lam, status, info) of a batch, to be differentiated by the route.
 
     Raises
@@ -69,9 +72,10 @@ def differentiate(route: Any, run: Run, data: tuple[Tensor, ...]) -> Outputs:
     """
     settings = ROUTES.get(route, route) if isinstance(route, str) else route
     if settings is None:
-        x, nu, lam, status, _ = Solve.apply(run, *data)
+        x, y, status, *_ = adjoint.solution(run, guess, data)
+        p = data[3].shape[-1]
         info = {"engine": run.used, "iterations": run.iterations}
-        return x, nu, lam, status, info
+        return x, y[..., :p], y[..., p:], status, info
     # expanded outside of the autograd function: autograd sums what the batch shares
     size = max(map(len, data))
     full = Data(*(v.expand(size, *v.shape[1:]) for v in data))
@@ -84,4 +88,5 @@ def differentiate(route: Any, run: Run, data: tuple[Tensor, ...]) -> Outputs:
     else:
         msg = f"route: expected one of {', '.join(ROUTES)} or settings, got {route!r}"
         raise ValueError(msg)
+    run.status, run.failed = status, bool((status != Status.SOLVED).any())
     return x, nu, lam, status, trace.info

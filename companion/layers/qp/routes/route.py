@@ -81,8 +81,9 @@ def exact(trace: Trace, data: Data) -> tuple[Point, Tensor]:
     """The solution by the layer's own engines."""
     run = trace.run.fresh()
     run.keep = False
-    x, nu, lam, status, _ = engines.solve(run, tuple(data))
+    x, y, status, _ = engines.solve(run, None, tuple(data))
     trace.info |= {"engine": run.used}
+    nu, lam = y.split([data.b.shape[-1], data.h.shape[-1]], -1)
     return Point(x, nu, lam), status
 
 
