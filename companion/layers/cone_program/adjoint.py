@@ -1,7 +1,7 @@
 """The solution map of a batch of cone programs with its tangent and its adjoint.
 
 Chapter: cone-derivative.md. Theorems: cone-program-derivative.
-Source: agrawal2019differentiating, §3, without its row of the homogenising variable.
+Source: agrawal2019cone, §3, without its row of the homogenising variable.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from scipy import sparse
 
 from companion.layers.cone_program.factor import Dense
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.sparse_factor import Sparse
+from companion.layers.cone_program.sparse_factor import Sparse, entries
 from companion.layers.cone_program.spectrum import Spectrum
 
-ROUNDING = 1e-15  # relative residual at which refinement ends
+ROUNDING = 1e-13  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
-REFINEMENTS = 6
+REFINEMENTS = 15
 SMALL = 250  # rows and columns together up to which dense factors are always cheaper
 FILLED = 0.1  # share of entries of A that are not zero, and
 GRAM = 0.1  # of AᵀA, up to which sparse factors are
@@ -185,11 +185,12 @@ def worth_trying(where: Layout, n: int) -> bool:
 
 def mostly_zeros(A: np.ndarray) -> Any:
     """A as a sparse matrix, if it and AᵀA have so many zeros that factors have."""
-    if np.count_nonzero(A) > FILLED * A.size:
+    values, rows, columns = entries(A)
+    if len(values) > FILLED * A.size:
         return None
-    thin = sparse.csr_matrix(A)
-    ones = np.ones_like(thin.data)
-    pattern = sparse.csr_matrix((ones, thin.indices, thin.indptr), A.shape)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(A)))])
+    thin = sparse.csr_matrix((values, columns, starts), A.shape)
+    pattern = sparse.csr_matrix((np.ones_like(values), columns, starts), A.shape)
     return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
 
 

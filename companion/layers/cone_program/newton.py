@@ -50,6 +50,17 @@ class State(NamedTuple):
         """The slack."""
         return self.spectrum.point - self.v
 
+    def take(self, places: np.ndarray) -> State:
+        """Some instances, in arrays of their own."""
+        first, second = self.residual
+        return State(
+            self.x[places],
+            self.v[places],
+            self.spectrum.take(places),
+            (first[places], second[places]),
+            self.error[places],
+        )
+
     def put(self, places: np.ndarray, other: State, which: np.ndarray) -> None:
         """Replace some instances, in place, by those of another state."""
         pairs = ((self.x, other.x), (self.v, other.v), (self.error, other.error))
@@ -97,8 +108,7 @@ def refine(
         if not len(behind):
             break
         own, some = chosen(fields, behind), np.ones(len(behind), bool)
-        x, v, y = (w[behind] for w in (state.x, state.v, state.y))
-        first = at(own, x, v, system.at.where, y)
+        first = state.take(behind)
         fresh = Linearised(own[0], own[2], first.spectrum, some)
         first = first._replace(spectrum=first.spectrum.copy())
         found = _chords(own, first, fresh, some)

@@ -46,7 +46,7 @@ def solve(problem: ConeProgram) -> ConeSolution:
     ValueError
         If P is not symmetric, or not positive semidefinite, beyond rounding.
 
-    Source: agrawal2019differentiating; busseti2019solution.
+    Source: agrawal2019cone; busseti2019solution.
     """
     run, data = prepare(problem)
     x, y, s, status = Solve.apply(run, *data)

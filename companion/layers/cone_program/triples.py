@@ -85,15 +85,15 @@ def _guided(
         live = np.ones(theta.shape, bool)
         for _ in range(STEPS):
             P, dP, D, dD = _power(theta, alpha, sign) if power else _exponential(theta)
-            n = np.cross(P, D)
-            slope = np.cross(dP, D) + np.cross(P, dD)
+            n = cross(P, D)
+            slope = cross(dP, D) + cross(P, dD)
             step = (n * v).sum(-1) / (slope * v).sum(-1)
             theta = np.where(live, theta - step, theta)
             live &= np.abs(step) > LAST * (1 + np.abs(theta))
             if not live.any():
                 break
         P, dP, D, dD = _power(theta, alpha, sign) if power else _exponential(theta)
-        n = np.cross(P, D)
+        n = cross(P, D)
         a, b = ((w * v).sum(-1) / (w * w).sum(-1) for w in (P, D))
         inside, outside = a * (n * dP).sum(-1), b * (n * dD).sum(-1)
         axes = tuple(w / np.sqrt((w * w).sum(-1, keepdims=True)) for w in (P, n, D))
@@ -118,6 +118,14 @@ def _dualised(rays: Rays, primal: np.ndarray) -> Blocks:
         np.where(primal, kept, lost),
         np.stack(rays.axes, -1),
     )
+
+
+def cross(u: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Products u × w: for few triples NumPy's own takes five times as long."""
+    out = np.empty(np.broadcast_shapes(u.shape, w.shape))
+    for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1))):
+        out[..., i] = u[..., j] * w[..., k] - u[..., k] * w[..., j]
+    return out
 
 
 def _exponential(rho: np.ndarray) -> Curve:

@@ -261,3 +261,26 @@ def test_second_derivatives_have_taylor_order_two(name):
 
     report = taylor(along, np.zeros(()), np.ones(()), second, noise=1e-11)
     assert report.passes, report
+
+
+def test_reverse_mode_over_forward_mode_is_the_second_derivative():
+    problem, _ = sample(9, PRODUCTS["soc"])
+    rng = np.random.default_rng(9)
+    d = direction(rng, problem)
+    weight = torch.from_numpy(rng.normal(size=problem.n))
+
+    def speed(*fields):
+        def layer(*moved):
+            return cone_program.solve(ConeProgram(*moved, problem.K)).x @ weight
+
+        return torch.func.jvp(layer, fields, d.fields)[1]
+
+    leaves = problem.map(lambda v: v.clone().requires_grad_())
+    forward = torch.autograd.grad(speed(*leaves.fields), leaves.fields)
+    x = cone_program.solve(leaves).x @ weight
+    grads = torch.autograd.grad(x, leaves.fields, create_graph=True)
+    total = sum((g * w).sum() for g, w in zip(grads, d.fields, strict=True))
+    for ours, theirs in zip(
+        forward, torch.autograd.grad(total, leaves.fields), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)

@@ -127,3 +127,26 @@ def test_perturbed_gradients_leave_a_vertex_and_say_where_they_cannot():
         torch.autograd.grad(-cone_program.lpgd(half, 0.2)[0], q)
     with pytest.raises(SolveError, match="PRIMAL_INFEASIBLE"):
         cone_program.lpgd(infeasible(), 0.2)
+
+
+def test_a_vertex_of_a_face_of_solutions_is_not_shown_to_be_unique():
+    """Least x₂ with x ≥ 0 at x = 0: other x₁ are optimal, and row 0 does not press."""
+    zero, eye = torch.zeros(2).double(), torch.eye(2).double()
+    problem = ConeProgram(0 * eye, eye[1], -eye, zero, Cones(nonneg=2))
+    sol = ConeSolution(zero, eye[1], zero, zero[0], torch.tensor(0))
+    report = cone_program.regularity(problem, sol)
+    assert report.verdict == Verdict.NOT_UNIQUE
+    assert not bool(report.unique)
+    assert bool(report.unique_multipliers)
+
+
+def test_a_row_twice_at_a_vertex_shares_its_multiplier_however_it_is_given():
+    """Least x with x ≥ 0 twice and all of the multiplier on one row."""
+    one, two = torch.ones(1).double(), torch.zeros(2).double()
+    problem = ConeProgram(0 * one[None], one, -torch.ones(2, 1).double(), two,
+                          Cones(nonneg=2))  # fmt: skip
+    y = torch.tensor([1.0, 0.0]).double()
+    sol = ConeSolution(0 * one, y, two, two[0], torch.tensor(0))
+    report = cone_program.regularity(problem, sol)
+    assert bool(report.unique)
+    assert not bool(report.unique_multipliers)
