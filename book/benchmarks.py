@@ -11,13 +11,16 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from companion.plots import Emitted
+from companion.plots import Emitted, show
+from companion.plots import benchmarks as figures
 
 RECORD = Path(__file__).with_suffix(".json")
 OURS = "companion"
-HEAD = ("layer", "forward, ms", "both, ms", "ratio", "wanted", "verdict")
-ERRORS = ("error, median", "worst")
+HEAD = ("layer", "forward", "both", "ratio", "wanted", "verdict")
+ERRORS = ("median", "worst")
 QUIET = 0.01  # worst error beside a right median that is worth a line
+
+GROUPS = ("dense", "applied", "single", "sparse", "grid", "socp", "sdp", "exp")
 
 Row = dict[str, Any]
 
@@ -60,8 +63,8 @@ def cells(row: Row) -> list[str]:
 
 
 def measured(rows: Iterable[Row], *groups: str) -> list[Row]:
-    """Rows with an answer, of some groups or of all."""
-    kept = [row for row in rows if row["median"] is not None]
+    """Rows with an answer that compares, of some groups or of all."""
+    kept = [row for row in rows if None not in (row["median"], row["ratio"])]
     return [row for row in kept if not groups or row["group"] in groups]
 
 
@@ -92,6 +95,16 @@ def table(rows: Iterable[Row], *groups: str) -> Emitted:
     )
 
 
+def scope(facts: dict[str, Any]) -> str:
+    """Whether the record is of everything, and with all its rounds."""
+    there = {row["group"] for row in facts["rows"]}
+    missing = [group for group in GROUPS if group not in there]
+    parts = ["It took two rounds of each." if facts["quick"] else ""]
+    if missing:
+        parts.append(f"It lacks the workloads of these groups: {', '.join(missing)}.")
+    return " ".join(filter(None, parts))
+
+
 def kind(rows: Iterable[Row], *families: str) -> list[Row]:
     """Rows of some families."""
     return [row for row in rows if row["family"] in families]
@@ -108,7 +121,7 @@ def shortfall(row: Row) -> float:
     return row["ratio"] / row["floor"] if row["contestant"] != OURS else 0.0
 
 
-def unmet_list(rows: Iterable[Row]) -> str:
+def unmet_list(rows: list[Row]) -> str:
     """Floors that are not met, and by how much, as a list."""
     lines = []
     for row in unmet(rows):
@@ -119,7 +132,8 @@ def unmet_list(rows: Iterable[Row]) -> str:
         share = f"{100 * shortfall(row):.0f} % of the {row['floor']:g}× wanted"
         who = f"{row['case']}, {row['contestant']}"
         lines.append(f"- {who}: {times(row)}, which is {share}")
-    return "\n".join(lines) or "Every floor was met."
+    none = "Every floor was met." if measured(rows) else "Nothing was measured."
+    return "\n".join(lines) or none
 
 
 def wrong(rows: Iterable[Row]) -> list[Row]:
@@ -130,7 +144,7 @@ def wrong(rows: Iterable[Row]) -> list[Row]:
 
 def wrong_table(rows: Iterable[Row]) -> str:
     """Wrong gradients, with their errors."""
-    head = ("layer", "workload", *ERRORS)
+    head = ("layer", "workload", *(f"{name} error" for name in ERRORS))
     return markdown(
         head,
         (
@@ -167,15 +181,63 @@ def by_case(rows: Iterable[Row], key: str, *groups: str) -> dict[str, dict[str, 
     return found
 
 
-def nearest(rows: Iterable[Row], *groups: str) -> Row:
-    """The correct peer that comes closest to ours."""
+def nearest(rows: Iterable[Row], *groups: str) -> Row | None:
+    """The correct peer that comes closest to ours; None if nothing was measured."""
     others = [row for row in measured(rows, *groups) if row["contestant"] != OURS]
-    return min((row for row in others if row["correct"]), key=lambda row: row["ratio"])
+    right = [row for row in others if row["correct"]]
+    return min(right, key=lambda row: row["ratio"], default=None)
+
+
+def closest(rows: Iterable[Row], *groups: str) -> str:
+    """Who comes closest to ours, and where."""
+    row = nearest(rows, *groups)
+    if row is None:
+        return "nobody, for nothing was measured"
+    return f"{row['contestant']} on {row['case']}, at {times(row)}"
+
+
+def picture(rows: list[Row], label: str, caption: str, *groups: str) -> Emitted:
+    """The ratios of some groups, with the text for who does not see them."""
+    found = by_case(rows, "ratio", *groups)
+    alt = (
+        f"A row for each of {len(found)} workloads, a mark for each layer, placed by"
+        " its time over ours on a logarithmic axis; the leftmost mark is"
+        f" {closest(rows, *groups)}."
+    )
+    figure = figures.ratios(found, by_case(rows, "floor", *groups))
+    return show(figure, alt=alt, caption=caption, label=label)
 
 
 def sweep(points: list[dict[str, float]]) -> dict[str, list[float]]:
     """Points as columns."""
     return {key: [point[key] for point in points] for key in points[0]}
+
+
+def cost_words(costs: dict[str, Any]) -> dict[str, str]:
+    """What the text says of costs, by the names that it uses."""
+    words = {}
+    for name in ("n", "m", "batch"):
+        for part in ("forward", "backward"):
+            fitted = costs[name][part]
+            words[f"{name}-{part}"] = f"{fitted['exponent']:.2f}"
+            words[f"{name}-{part}-last"] = f"{fitted['last']:.2f}"
+    floor, memory = costs["floor"], costs["memory"]
+    words |= {
+        "floor": f"{floor['total']:.1f}",
+        "floor-rate": f"{floor['gigaflops']:.1f}",
+        "floor-ours": f"{floor['ours']:.1f}",
+        "floor-multiple": f"{floor['multiple']:.1f}",
+        "floor-active": str(floor["active"]),
+    }
+    for part in ("kept", "peak"):
+        line = memory[part]
+        words[part] = f"{line['each'] / (8 * memory['n'] ** 2):.2f}"
+        words[f"{part}-off"] = f"{100 * line['off']:.1f} %"
+    for part in ("torch", "layer", "call"):
+        for clock in ("wall", "process"):
+            best = min(run[part][clock] for run in costs["first"])
+            words[f"{part}-{clock}"] = f"{best:.2f}"
+    return words
 
 
 def versions(facts: dict[str, Any]) -> str:

@@ -60,9 +60,7 @@ def _pair(answer: Answer) -> str | None:
         if _far(u - v, z) and not _far(u + v, z):
             return "u + v = z: your v is in the polar cone; its negative is in K*."
         if not _far(v, project(-z)):
-            return (
-                "Π(−z) is in K again; for {0} and the power cone, K* is another cone."
-            )
+            return "Π(−z) is in K again, and K* is another cone."
         if not _far((u, v), (project(z) - z, project(z))):
             return "The pair is exchanged: u is in K and v in K*."
         if _far((u, v), (project(z), project(z) - z)):

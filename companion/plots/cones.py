@@ -37,6 +37,10 @@ def bodies(surfaces: Mapping[str, Sequence[Surface]], names: Sequence[str]) -> F
         x, y, z = names[place].split()
         axes.set(xlabel=x, ylabel=y, zlabel=z, xticks=[], yticks=[], zticks=[])
         axes.xaxis.labelpad = axes.yaxis.labelpad = axes.zaxis.labelpad = -12
+        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+            axis.set_pane_color((0, 0, 0, 0))
+            axis.label.set_color(INK)
+            axis.line.set_color(INK)
         axes.view_init(elev=18, azim=-58)
         axes.set_box_aspect((1, 1, 0.9), zoom=1.08)
     figure.subplots_adjust(0.0, 0.02, 0.97, 0.95, 0.02, 0.08)
@@ -72,7 +76,9 @@ def sections(
 def _legend(axes: Any, entries: Sequence[tuple[str, str]]) -> None:
     for colour, text in entries:
         axes.plot([], [], "s", color=colour, alpha=0.5, label=text)
-    axes.figure.legend(loc="outside lower center", ncols=len(entries), frameon=False)
+    axes.figure.legend(
+        loc="outside lower center", ncols=len(entries), frameon=False, labelcolor=INK
+    )
 
 
 def _name(

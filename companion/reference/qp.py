@@ -1,6 +1,7 @@
 """Quadratic programs, one instance, in NumPy: solve, check, differentiate.
 
-Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients.
+Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients,
+newton-residual-decrease.
 """
 
 from __future__ import annotations

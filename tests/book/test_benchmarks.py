@@ -5,6 +5,7 @@ import json
 import pytest
 
 from book import benchmarks as bench
+from tests.benchmarks.contest import Row
 
 
 def row(contestant: str, case: str = "a", **changes) -> dict:
@@ -71,10 +72,27 @@ def test_digits_are_three(value: float, text: str) -> None:
     assert bench.digits(value) == text
 
 
-def test_the_record_is_of_a_whole_run() -> None:
+def test_what_a_record_lacks_is_said() -> None:
+    rows = [{"group": group} for group in bench.GROUPS if group != "grid"]
+    assert bench.scope({"rows": rows, "quick": False}).endswith("groups: grid.")
+    rows.append({"group": "grid"})
+    assert bench.scope({"rows": rows, "quick": False}) == ""
+    assert "two rounds" in bench.scope({"rows": rows, "quick": True})
+
+
+def test_a_picture_says_who_is_closest() -> None:
+    markup = bench.picture(ROWS, "label", "A caption.", "dense").markup
+    assert "the leftmost mark is far on a, at 2.5×" in markup
+    assert bench.closest([OURS]) == "nobody, for nothing was measured"
+
+
+def test_the_record_has_the_costs_and_the_verdicts_that_its_numbers_give() -> None:
     facts = json.loads(bench.RECORD.read_text("utf8"))
-    assert facts["whole"]
-    assert {r["group"] for r in facts["rows"]} == {
-        *("dense", "applied", "grid", "single", "sparse")
-    }
-    assert set(facts["costs"]) == {"n", "m", "batch", "floor", "memory", "first"}
+    words = bench.cost_words(facts["costs"])
+    assert float(words["floor-multiple"]) > 1
+    assert all(text for text in words.values())
+    for row in facts["rows"]:
+        accuracy = tuple(row.pop("accuracy", (1e-9, 1e-6)))
+        known = {key: row[key] for key in row if key not in ("met", "correct")}
+        again = Row(**known, accuracy=accuracy)
+        assert (again.met, again.correct) == (row["met"], row["correct"]), row

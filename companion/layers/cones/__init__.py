@@ -21,23 +21,7 @@ from companion.layers.cones import (
     soc,
     zero,
 )
-from companion.problems import Block, Cones, blocks
-
-__all__ = [
-    "TABLE",
-    "Block",
-    "Group",
-    "blocks",
-    "derivative",
-    "derivative_dual",
-    "groups",
-    "jvp",
-    "jvp_dual",
-    "project",
-    "project_dual",
-    "vjp",
-    "vjp_dual",
-]
+from companion.problems import Cones, blocks
 
 TABLE: dict[str, ModuleType] = {
     "zero": zero,

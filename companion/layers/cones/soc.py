@@ -28,10 +28,10 @@ def nearest(x: Tensor) -> Tensor:
 
 
 def jvp(x: Tensor, dx: Tensor) -> Tensor:
-    """DΠ(x)dx in O(n): ½(dt + uᵀdw, u dt + (1 + k)dw − k u uᵀdw), u = w/r, k = t/r.
+    """½(dt + uᵀdw, u dt + (1 + k)dw − k u uᵀdw), u = w/r, k = t/r, in O(n).
 
-    It exists where r ≠ |t|.  On the boundary of the cone it is the limit from outside,
-    and zero on that of the polar cone, the apex among it.
+    It exists where r ≠ |t|.  On the boundary of the cone it is the limit
+    from outside, on that of the polar cone, and at the apex, zero.
     """
     inside, polar, u, k = pieces(x)
     dt, dw = dx[..., :1], dx[..., 1:]

@@ -72,12 +72,12 @@ def null_vectors_on_both_sides() -> Iterator[Step]:
     )
     yield Step(X.latex([Q * pu, -pu, pz]), "R(z) = 0", "this is the residual map")
     left = [E * X.T(Q) * pu, -E * pu, pu]
+    yield Step(r"M^{\mathsf T}u", X.latex(left), "D is symmetric")
     yield from chain(
         X,
         left,
         Link([-E * pv, -E * pu, pu], "Q is skew, and Qu = v at a zero", (SKEW,)),
         Link(ZERO, "Dv = 0 and Du = u", (LOST, KEPT)),
-        name=r"M^{\mathsf T}u = " + X.latex(left),
     )
 
 

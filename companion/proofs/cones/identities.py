@@ -32,7 +32,7 @@ p, q, r, s, v, w = W("p q r s v w")
 projection_derivative = theorem(
     "projection-derivative",
     claim=(
-        "For the complementary pairs of v = p + r and w = q + s, ½‖q‖² - ½‖p‖² - "
+        "For the complementary pairs of v = p - r and w = q - s, ½‖q‖² - ½‖p‖² - "
         "pᵀ(w-v) lies between 0 and ½‖w-v‖².  If D is symmetric, D - D² is positive "
         "semidefinite, Dv = p and vᵀp = pᵀp, then vᵀ(D - D²)v = 0."
     ),
@@ -42,8 +42,8 @@ projection_derivative = theorem(
 )
 
 PAIRS = (
-    W.rule("v = p + r", v, [p, r]),
-    W.rule("w = q + s", w, [q, s]),
+    W.rule("v = p - r", v, [p, -r]),
+    W.rule("w = q - s", w, [q, -s]),
     W.rule("pᵀr = 0", T(p) * r, sp.S.Zero),
     W.rule("qᵀs = 0", T(q) * s, sp.S.Zero),
 )
@@ -57,13 +57,13 @@ def a_symmetric_contraction() -> Iterator[Step]:
     name = r"\tfrac12\|q\|^2-\tfrac12\|p\|^2-p^{\mathsf T}(w-v)"
     low = [
         square([q, -p], HALF),
-        gap([-T(p) * s], "p is in the cone and s in its polar"),
+        gap([T(p) * s], "p is in the cone and s in its dual"),
     ]
     yield from shown(name, energy, low, *PAIRS)
     room = [HALF * T(w - v) * (w - v), *(-e for e in energy)]
     high = [
         square([s, -r], HALF),
-        gap([-T(q) * r], "q is in the cone and r in its polar"),
+        gap([T(q) * r], "q is in the cone and r in its dual"),
     ]
     yield from shown(rf"\tfrac12\|w-v\|^2-\bigl({name}\bigr)", room, high, *PAIRS)
     D, u, at = DERIVATIVE("D u p")

@@ -25,8 +25,8 @@ Array = np.ndarray
 moreau_minty = theorem(
     "moreau-minty",
     claim=(
-        "If p and -r, and q and -s, are complementary pairs, then the squared distance "
-        "of p + r and q + s is ‖p-q‖² + ‖r-s‖² plus -2pᵀs and -2qᵀr.  The pair of z is "
+        "If (p, r) and (q, s) are complementary pairs, then the squared distance of "
+        "p - r and q - s is ‖p-q‖² + ‖r-s‖² + 2pᵀs + 2qᵀr.  The pair of z is "
         "(Π(z), Π(z) - z), and the difference of the pair is z."
     ),
     source="moreau1962decomposition",
@@ -38,8 +38,8 @@ moreau_minty = theorem(
 @moreau_minty.derivation
 def pairs_are_as_far_apart_as_their_differences() -> Iterator[Step]:
     zero = [
-        W.rule("v = p + r", v, [p, r]),
-        W.rule("w = q + s", w, [q, s]),
+        W.rule("v = p - r", v, [p, -r]),
+        W.rule("w = q - s", w, [q, -s]),
         W.rule("pᵀr = 0", T(p) * r, sp.S.Zero),
         W.rule("qᵀs = 0", T(q) * s, sp.S.Zero),
     ]
@@ -47,8 +47,8 @@ def pairs_are_as_far_apart_as_their_differences() -> Iterator[Step]:
     terms = [
         square([p, -q]),
         square([r, -s]),
-        gap([-T(p) * s], "p is in the cone and s in its polar", TWO),
-        gap([-T(q) * r], "q is in the cone and r in its polar", TWO),
+        gap([T(p) * s], "p is in the cone and s in its dual", TWO),
+        gap([T(q) * r], "q is in the cone and r in its dual", TWO),
     ]
     yield from shown(r"\|v-w\|^2", difference, terms, *zero)
 

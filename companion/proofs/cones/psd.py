@@ -76,7 +76,9 @@ def positive_and_negative_part() -> Iterator[Step]:
     terms = [square(W, T(U) * z, kept)]
     name = r"z^{\mathsf T}P\,z"
     steps = nonnegative(W, T(z) * both[0] * z, terms, name=name)
-    yield next(steps)
+    identity = next(steps)
+    reason = "nonnegative: Λ₊ is diagonal, with the entries max(λ, 0)"
+    yield Step(identity.lhs, identity.rhs, reason)
 
 
 @psd_projection.check(Evidence.EXACT)

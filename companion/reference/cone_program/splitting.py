@@ -20,6 +20,7 @@ from companion.reference.cone_program.homogeneous import (
     solution,
 )
 
+Array = np.ndarray
 MAX_STEPS = 20_000
 TOLERANCE = 1e-9  # on the residual map over τ, and on a certificate over its gain
 
@@ -62,7 +63,7 @@ def factor(problem: ConeProgram) -> np.ndarray:
     return np.linalg.inv(F)
 
 
-def resolvent(problem: ConeProgram, inverse: np.ndarray, w: np.ndarray) -> np.ndarray:
+def resolvent(problem: ConeProgram, inverse: Array, w: Array) -> Array:
     """The u with u + 𝒬(u) = w: linear for P = 0, else with the root τ > 0."""
     p, r = inverse @ w[:-1], inverse @ np.concatenate([problem.q, problem.b])
     # (x, y) = p - τ r, put into the last row times τ: aτ² + 2hτ - bend = 0
@@ -75,8 +76,8 @@ def resolvent(problem: ConeProgram, inverse: np.ndarray, w: np.ndarray) -> np.nd
     return np.append(p - tau * r, tau)
 
 
-def outcome(problem: ConeProgram, z: np.ndarray) -> ConeSolution | None:
-    """What a point proves: a solution, or that there is none; None if nothing yet."""
+def outcome(problem: ConeProgram, z: Array) -> ConeSolution | None:
+    """What a point proves: a solution, or that there is none, or nothing yet."""
     P, q, A, b = problem.P, problem.q, problem.A, problem.b
     u = project(problem, z)
     x, y, s = u[: len(q)], u[len(q) : -1], (u - z)[len(q) : -1]

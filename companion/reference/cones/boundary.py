@@ -21,10 +21,10 @@ LAST = 1e-9  # of a Newton step: the next one is below rounding
 
 
 def frame(v: Array, P: Array, dP: Array, D: Array, dD: Array) -> tuple:
-    """Unit vectors p along the ray and n across it, and the share of n that DΠ keeps.
+    """Unit vectors p along the ray, n across it, and DΠ's share of n.
 
-    DΠ(v) = ppᵀ + share·nnᵀ and Π(v) = (p·v)p.  Neither factors of (P, P′) nor of
-    (D, D′) change the result, so they may be scaled against overflow.
+    DΠ(v) = ppᵀ + share·nnᵀ and Π(v) = (p·v)p.  Factors of (P, P′) or of
+    (D, D′) do not change the result: scale them against overflow.
     """
     n = np.cross(P, D)
     inside = (P @ v) / (P @ P) * (n @ dP)

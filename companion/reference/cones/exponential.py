@@ -97,7 +97,10 @@ def ratio(x: float, y: float, z: float) -> float:
 
 
 def mismatch(s: float, v: tuple, end: float, side: int) -> tuple[float, float]:
-    """How far (aP + bD)₃ is above z, by asinh(·/2√(ab)), and slope; times the side."""
+    """How far (aP + bD)₃ is above z, by asinh(·/2√(ab)), and its slope.
+
+    The first is negated where s counts down from the upper end (side < 0).
+    """
     x, y, z = v
     step = math.exp(s)
     rho = end + side * step

@@ -38,7 +38,7 @@ def derivative(x: Array) -> Array:
 
 
 def kept(lam: Array) -> Array:
-    """B_ij = (λ_i⁺ + λ_j⁺)/(|λ_i| + |λ_j|), the share of entry ij that DΠ keeps."""
+    """B_ij = (λ_i⁺ + λ_j⁺)/(|λ_i| + |λ_j|), what DΠ keeps of entry ij."""
     plus, size = np.maximum(lam, 0.0), np.abs(lam)
     total = size[:, None] + size
     return (plus[:, None] + plus) / np.where(total > 0, total, 1.0)

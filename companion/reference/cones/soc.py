@@ -23,10 +23,10 @@ def project(x: Array) -> Array:
 
 
 def derivative(x: Array) -> Array:
-    """DΠ(x) = ½ [1 uᵀ; u (1 + t/r)I − (t/r)uuᵀ] with u = w/r, between the cones.
+    """½ [1 uᵀ; u (1 + t/r)I − (t/r)uuᵀ] between the cones, u = w/r.
 
-    It exists where r ≠ |t|.  On the boundary of the cone it is the limit from outside,
-    and zero on that of the polar cone, the apex among it.
+    It exists where r ≠ |t|.  On the boundary of the cone it is the limit
+    from outside, on that of the polar cone, and at the apex, zero.
     """
     t, w = x[0], x[1:]
     r = length(w)
