@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from companion.proofs import THEOREMS
+
 ROOT = Path(__file__).resolve().parents[1]
 TOP = {
     *("book", "chapters", "companion", "tests"),
@@ -165,17 +167,20 @@ def test_reference_imports_without_torch_and_sympy() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-def sources(path: Path) -> list[str]:
-    """Keys after `Source:` in the docstrings of a file; an empty one for none."""
+def after(word: str, path: Path) -> list[str]:
+    """What follows a word in the docstrings of a file, to the end of its paragraph."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
     texts = [
         ast.get_docstring(node) or ""
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, kinds)
     ]
-    paragraphs = [
-        after.split("\n\n")[0] for text in texts for after in text.split("Source:")[1:]
-    ]
+    return [end.split("\n\n")[0] for text in texts for end in text.split(word)[1:]]
+
+
+def sources(path: Path) -> list[str]:
+    """Keys after `Source:` in the docstrings of a file; an empty one for none."""
+    paragraphs = after("Source:", path)
     return [key for text in paragraphs for key in re.findall(KEY, text) or [""]]
 
 
@@ -189,3 +194,21 @@ def test_every_source_of_a_docstring_is_in_the_bibliography():
     }
     assert len(named) > 20
     assert [place for place in sorted(named) if place[1] not in known] == []
+
+
+def test_theorems_and_chapters_of_a_docstring_exist():
+    """Theorems are named up to the next full stop, each by its label."""
+    slugs = {
+        p.name for part in ("chapters", "book") for p in (ROOT / part).rglob("*.md")
+    }
+    lost = []
+    for path in (ROOT / "companion").rglob("*.py"):
+        labels = [
+            label.strip()
+            for text in after("Theorems:", path)
+            for label in text.split(".")[0].replace("\n", " ").split(",")
+        ]
+        pages = [page for text in after("Chapter:", path) for page in text.split()[:1]]
+        lost += [(path.name, label) for label in labels if label not in THEOREMS]
+        lost += [(path.name, p) for p in pages if p.rstrip(".,") not in slugs]
+    assert lost == []

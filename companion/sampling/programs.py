@@ -3,7 +3,7 @@
 Choose s ∈ K and y ∈ K* with sᵀy = 0 block by block, any x and A, and the rest after it:
 b = Ax + s and q = −(Px + Aᵀy) make the choice a solution.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

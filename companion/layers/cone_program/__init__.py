@@ -1,6 +1,6 @@
 """Cone programs as layers: min ½xᵀPx + qᵀx subject to Ax + s = b, s ∈ K.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative, cone-program-duality,
+Chapter: cone-derivative.md. Theorems: cone-derivative, cone-duality,
 solution-refinement.
 """
 

@@ -1,6 +1,6 @@
 """The solution map of a batch of cone programs with its tangent and its adjoint.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-adjoint.
 Source: agrawal2019cone, §3, without its row of the homogenising variable.
 """
 

@@ -1,6 +1,6 @@
 """Rays that prove that a cone program has no solution, and their check.
 
-Chapter: cone-derivative.md. Theorems: cone-program-duality.
+Chapter: cone-derivative.md. Theorems: infeasibility-certificate.
 Source: boyd2004convex, §5.8, for the theorems of the alternative.
 """
 

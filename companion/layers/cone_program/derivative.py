@@ -1,6 +1,6 @@
 """The derivative of the solution map and its adjoint as linear maps.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

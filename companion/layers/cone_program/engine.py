@@ -7,7 +7,7 @@ A' = RA, b' = Rb, and y = Rᵀy'.
     (u, v, w) ∈ K_exp*  ⇔  (u − v, −u, w) ∈ K_exp
     (u, v, w) ∈ K_α*    ⇔  (u/α, v/(1 − α), w) ∈ K_α
 
-Chapter: cone-derivative.md. Theorems: cone-program-duality.
+Chapter: cone-derivative.md. Theorems: cone-duality.
 Source: goulart2024clarabel.
 """
 

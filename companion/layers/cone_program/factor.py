@@ -15,7 +15,7 @@ part of dx, and only the others stay:
 K is symmetric and serves M and Mᵀ alike.  It is singular where M is: no route relies
 on its being regular.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

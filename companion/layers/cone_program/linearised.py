@@ -1,6 +1,6 @@
 """Solves with M and Mᵀ for a whole batch: one factor an instance, then refinement.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

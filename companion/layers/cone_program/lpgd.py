@@ -1,6 +1,6 @@
 """Gradients of a cone layer by a second, pulled program: defined at kinks and vertices.
 
-Chapter: cone-derivative.md. Theorems: perturbation-limit.
+Chapter: cone-derivative.md. Theorems: lagrangian-perturbation.
 Source: paulus2024lpgd, with no proximal augmentation.
 """
 

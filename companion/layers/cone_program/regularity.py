@@ -1,6 +1,6 @@
 """Does the derivative of the solution exist?  For cones, as numbers and in words.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

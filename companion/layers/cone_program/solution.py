@@ -1,6 +1,6 @@
 """The two calls: every output of a batch of cone programs, or the minimiser alone.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative, cone-program-duality.
+Chapter: cone-derivative.md. Theorems: cone-derivative, cone-duality.
 """
 
 from __future__ import annotations

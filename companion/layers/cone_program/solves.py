@@ -3,7 +3,7 @@
 M depends on P, A and, through DΠ, on v = y − s; its factors are those of the forward
 pass, whatever the order of the derivative.
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations

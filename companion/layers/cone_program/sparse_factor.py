@@ -10,7 +10,7 @@ become two more unknowns.
         [ B    −G       F    ]    G = 1 − lam, F = [√(1 − mu) p, n],
         [ 0      F'    −H    ]    H = diag(1, 0)
 
-Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+Chapter: cone-derivative.md. Theorems: cone-derivative.
 """
 
 from __future__ import annotations
