@@ -12,19 +12,34 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from companion.layers.qp.kernel.lapack import COMPILED
+from companion.layers.qp.kernel.lapack import COMPILED, eliminate
 
 DEPENDENT = 1e-13  # share of a diagonal entry below which a row depends on those inside
 SEED_DEPENDENT = 1e-9  # the same, for rows that are only guessed
-SWEEPS = 5  # of coordinate descent, for the guess
-TRIALS = 6  # times that a guess may lose its negative rows
+SWEEPS = 10  # of coordinate descent, for the guess
+SMALL = 24  # rows up to which a factor is made here
 SOLVED, STOPPED, UNBOUNDED = 0, 1, 2
 
 
 @njit(**COMPILED)
 def solve_lower(L, b, n):
-    """Replace b by L⁻¹b."""
-    for i in range(n):
+    """Replace b by L⁻¹b, four rows at a time: a sum alone waits for itself."""
+    whole = n - n % 4
+    for i in range(0, whole, 4):
+        s, t, u, v = 0.0, 0.0, 0.0, 0.0
+        for j in range(i):
+            s += L[i, j] * b[j]
+            t += L[i + 1, j] * b[j]
+            u += L[i + 2, j] * b[j]
+            v += L[i + 3, j] * b[j]
+        s = (b[i] - s) / L[i, i]
+        t = (b[i + 1] - t - L[i + 1, i] * s) / L[i + 1, i + 1]
+        u = b[i + 2] - u - L[i + 2, i] * s - L[i + 2, i + 1] * t
+        u /= L[i + 2, i + 2]
+        v = b[i + 3] - v - L[i + 3, i] * s - L[i + 3, i + 1] * t - L[i + 3, i + 2] * u
+        v /= L[i + 3, i + 3]
+        b[i], b[i + 1], b[i + 2], b[i + 3] = s, t, u, v
+    for i in range(whole, n):
         total = b[i]
         for j in range(i):
             total -= L[i, j] * b[j]
@@ -33,12 +48,67 @@ def solve_lower(L, b, n):
 
 @njit(**COMPILED)
 def solve_upper(L, b, n):
-    """Replace b by L⁻ᵀb."""
-    for i in range(n - 1, -1, -1):
+    """Replace b by L⁻ᵀb, four rows at a time."""
+    whole = n - n % 4
+    for i in range(n - 1, whole - 1, -1):
         value = b[i] / L[i, i]
         b[i] = value
         for j in range(i):
             b[j] -= L[i, j] * value
+    for i in range(whole - 4, -1, -4):
+        v = b[i + 3] / L[i + 3, i + 3]
+        u = (b[i + 2] - L[i + 3, i + 2] * v) / L[i + 2, i + 2]
+        t = b[i + 1] - L[i + 2, i + 1] * u - L[i + 3, i + 1] * v
+        t /= L[i + 1, i + 1]
+        s = b[i] - L[i + 1, i] * t - L[i + 2, i] * u - L[i + 3, i] * v
+        s /= L[i, i]
+        b[i], b[i + 1], b[i + 2], b[i + 3] = s, t, u, v
+        add_rows(L, i, i + 1, i + 2, i + 3, -s, -t, -u, -v, b, i)
+
+
+@njit(inline="always", **COMPILED)
+def add_rows(M, i, j, k, l, s, t, u, v, out, n):
+    """Add s, t, u, v times the first n entries of rows i, j, k, l of M to out."""
+    for c in range(n):
+        out[c] += s * M[i, c] + t * M[j, c] + u * M[k, c] + v * M[l, c]
+
+
+@njit(**COMPILED)
+def add_selected(M, rows, count, d, scale, out):
+    """Add scale·d[a] times row rows[a] of M to out, for a < count."""
+    n, whole = len(out), count - count % 4
+    for a in range(0, whole, 4):
+        add_rows(
+            M, rows[a], rows[a + 1], rows[a + 2], rows[a + 3], scale * d[a],
+            scale * d[a + 1], scale * d[a + 2], scale * d[a + 3], out, n,
+        )  # fmt: skip
+    for a in range(whole, count):
+        share = scale * d[a]
+        for c in range(n):
+            out[c] += share * M[rows[a], c]
+
+
+@njit(**COMPILED)
+def add_products(M, rows, count, v, scale, out):
+    """Add scale times the product of row rows[a] of M and v to out[a], a < count."""
+    n, whole = len(v), count - count % 4
+    for a in range(0, whole, 4):
+        i, j, k, l = rows[a], rows[a + 1], rows[a + 2], rows[a + 3]
+        s, t, u, w = 0.0, 0.0, 0.0, 0.0
+        for c in range(n):
+            s += M[i, c] * v[c]
+            t += M[j, c] * v[c]
+            u += M[k, c] * v[c]
+            w += M[l, c] * v[c]
+        out[a] += scale * s
+        out[a + 1] += scale * t
+        out[a + 2] += scale * u
+        out[a + 3] += scale * w
+    for a in range(whole, count):
+        s = 0.0
+        for c in range(n):
+            s += M[rows[a], c] * v[c]
+        out[a] += scale * s
 
 
 @njit(**COMPILED)
@@ -63,6 +133,22 @@ def factor_rows(R, rows, count, F):
 
 
 @njit(**COMPILED)
+def _factor(calls, constants, R, rows, count, F):
+    """The same, faster: by LAPACK if no row depends on earlier ones."""
+    if count <= SMALL:
+        return factor_rows(R, rows, count, F)
+    for a in range(count):
+        for b in range(a + 1):
+            F[a, b] = R[rows[a], rows[b]]
+    failed = eliminate(calls, constants, F, count, F, 0, 0)
+    for a in range(count):
+        pivot = F[a, a] * F[a, a]
+        if failed or not pivot > SEED_DEPENDENT * R[rows[a], rows[a]]:
+            return factor_rows(R, rows, count, F)
+    return count
+
+
+@njit(**COMPILED)
 def _descend(R, r, z):
     """A few sweeps of coordinate descent from zero."""
     m = len(r)
@@ -80,45 +166,52 @@ def _descend(R, r, z):
 
 @njit(**COMPILED)
 def _support(z, rows):
-    """Collect the rows with positive entries, and set z to zero."""
+    """Collect the rows with positive entries."""
     count = 0
     for i in range(len(z)):
         if z[i] > 0:
             rows[count] = i
             count += 1
-        z[i] = 0.0
     return count
 
 
 @njit(**COMPILED)
-def _keep_positive(value, rows, count):
-    """Drop the rows whose value is negative; the new count."""
-    kept = 0
+def _first_to_vanish(z, goal, count):
+    """Share of the way from z to a goal at which an entry is zero, and its place."""
+    step, place = 1.0, -1
     for a in range(count):
-        if value[a] >= 0:
-            rows[kept], value[kept] = rows[a], value[a]
-            kept += 1
-    return kept
+        if goal[a] < 0.0:
+            ratio = z[a] / (z[a] - goal[a])
+            if ratio <= step:
+                step, place = ratio, a
+    return step, place
 
 
 @njit(**COMPILED)
-def seed(R, r, z, F, rows):
-    """Rows on which the unconstrained minimizer is nonnegative, from z's support."""
-    count = _support(z, rows)
-    value = np.empty(len(r))
-    for _ in range(TRIALS):
-        count = factor_rows(R, rows, min(count, F.shape[0]), F)
-        for a in range(count):
-            value[a] = -r[rows[a]]
-        solve_lower(F, value, count)
-        solve_upper(F, value, count)
-        kept = _keep_positive(value, rows, count)
-        if kept == count:
+def seed(calls, constants, R, r, z, F, rows):
+    """Rows on which the unconstrained minimizer is nonnegative, from z's support.
+
+    From z towards that minimizer; where a row turns negative it leaves.
+    """
+    count = min(_support(z, rows), F.shape[0])
+    count = _factor(calls, constants, R, rows, count, F)
+    here, half, goal = np.empty(count), np.empty(count), np.empty(count)
+    for a in range(count):
+        here[a], half[a] = z[rows[a]], -r[rows[a]]
+    z[:] = 0.0
+    solve_lower(F, half, count)
+    while True:
+        goal[:count] = half[:count]
+        solve_upper(F, goal, count)
+        step, place = _first_to_vanish(here, goal, count)
+        if place < 0:
             for a in range(count):
-                z[rows[a]] = value[a]
+                z[rows[a]] = goal[a]
             return count
-        count = kept
-    return 0
+        for a in range(count):
+            here[a] = max(here[a] + step * (goal[a] - here[a]), 0.0)
+        here[place : count - 1] = here[place + 1 : count]
+        count = _leave(F, rows, count, place, half)
 
 
 @njit(**COMPILED)
@@ -134,10 +227,8 @@ def _most_violated(w, scale, inside, tolerance):
 def _direction(R, F, rows, count, entering, l, d):
     """How the rows inside answer one that enters; returns its own curvature."""
     for a in range(count):
-        total = R[entering, rows[a]]
-        for b in range(a):
-            total -= F[a, b] * l[b]
-        l[a] = total / F[a, a]
+        l[a] = R[entering, rows[a]]
+    solve_lower(F, l, count)
     curvature = R[entering, entering]
     for a in range(count):
         curvature -= l[a] * l[a]
@@ -164,16 +255,17 @@ def _advance(R, w, z, d, rows, count, entering, step):
     """Move along the direction; w follows, row by row of R."""
     for i in range(len(w)):
         w[i] += step * R[entering, i]
+    add_selected(R, rows, count, d, step, w)
     for a in range(count):
-        share, row = step * d[a], rows[a]
-        z[row] += share
-        for i in range(len(w)):
-            w[i] += share * R[row, i]
+        z[rows[a]] += step * d[a]
 
 
 @njit(**COMPILED)
-def _leave(F, rows, count, place):
-    """Remove a row from the factor by plane rotations; returns the new count."""
+def _leave(F, rows, count, place, half):
+    """Remove a row from the factor by plane rotations; returns the new count.
+
+    half = F⁻¹v, or nothing, becomes what it is without the row.
+    """
     count -= 1
     for a in range(place, count):
         rows[a] = rows[a + 1]
@@ -187,6 +279,9 @@ def _leave(F, rows, count, place):
         for i in range(a + 1, count):
             u, v = F[i, a], F[i, a + 1]
             F[i, a], F[i, a + 1] = c * u + s * v, c * v - s * u
+        if len(half) > 0:
+            u, v = half[a], half[a + 1]
+            half[a], half[a + 1] = c * u + s * v, c * v - s * u
     return count
 
 
@@ -196,7 +291,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
 
     Returns the count, the changes made, and whether no multiplier makes it tight.
     """
-    mass, changes = 0.0, 0
+    mass, changes, none = 0.0, 0, np.empty(0)
     while True:
         changes += 1
         curvature = _direction(R, F, rows, count, entering, l, d)
@@ -211,7 +306,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
         if full <= blocked:
             break
         inside[rows[place]], z[rows[place]] = False, 0.0
-        count = _leave(F, rows, count, place)
+        count = _leave(F, rows, count, place, none)
     z[entering], inside[entering], rows[count] = mass, True, entering
     F[count, :count] = l[:count]
     F[count, count] = np.sqrt(curvature)
@@ -219,7 +314,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
 
 
 @njit(**COMPILED)
-def minimize(R, r, z, F, rows, guessed, tolerance, limit):
+def minimize(calls, constants, R, r, z, F, rows, guessed, tolerance, limit):
     """Solve from a guess; returns rows inside (a count), changes and how it ended.
 
     On return z is the solution and F the factor of R on rows[:count].  F has room for
@@ -228,15 +323,15 @@ def minimize(R, r, z, F, rows, guessed, tolerance, limit):
     m = len(r)
     if not guessed:
         _descend(R, r, z)
-    count = seed(R, r, z, F, rows)
+    count = seed(calls, constants, R, r, z, F, rows)
     inside, scale, w = np.zeros(m, np.bool_), np.empty(m), r.copy()
     l, d = np.empty(m), np.empty(m)
     for i in range(m):
         scale[i] = 1.0 / np.sqrt(max(R[i, i], 1e-300))
     for a in range(count):
         inside[rows[a]] = True
-        for i in range(m):
-            w[i] += z[rows[a]] * R[rows[a], i]
+        d[a] = z[rows[a]]
+    add_selected(R, rows, count, d, 1.0, w)
     changes = 0
     while changes <= limit:
         entering = _most_violated(w, scale, inside, tolerance)
