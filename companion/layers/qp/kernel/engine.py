@@ -54,7 +54,7 @@ def _blas() -> tuple[threadpoolctl.LibController, ...]:
 
 
 @cache
-def _calls() -> tuple[int, int, int]:
+def _calls() -> tuple[int, int, int, int]:
     return routines()
 
 
