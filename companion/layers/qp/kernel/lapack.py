@@ -131,7 +131,8 @@ def eliminate(calls, constants, L, n, X, first, rows):
     success.
     """
     letters, numbers = constants
-    ints, inverse = np.zeros(INTEGERS, np.int32), np.empty((BLOCK, BLOCK))
+    side = min(BLOCK, n)
+    ints, inverse = np.zeros(INTEGERS, np.int32), np.empty((side, side))
     pieces = max((n + BLOCK - 1) // BLOCK, 1)
     wide, width = L.shape[1], X.shape[1]
     for piece in range(pieces):
@@ -151,7 +152,7 @@ def eliminate(calls, constants, L, n, X, first, rows):
             right = left + 8 * j
             subtract(calls, letters, ints, numbers, (count, w, j), left, step, here,
                      wide, right, step)  # fmt: skip
-            multiply(calls, letters, ints, numbers, w, count, at(inverse), BLOCK,
+            multiply(calls, letters, ints, numbers, w, count, at(inverse), side,
                      right, step)  # fmt: skip
     return 0
 
