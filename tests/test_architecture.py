@@ -1,6 +1,7 @@
 """The house as architecture.md drew it: names at the top, sizes, imports, no traces."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ REQUIRED = {
 }
 VAGUE = {"utils", "util", "helpers", "misc", "common", "core", "manager", "tmp"}
 LONGEST_FILE = 300
+KEY = r"[a-z]+(?:1[89]|20)\d\d[a-z]+"  # of an entry of the bibliography
 # where each heavy library may be imported, as prefixes of paths
 ALLOWED = {
     "torch": (
@@ -161,3 +163,29 @@ def test_reference_imports_without_torch_and_sympy() -> None:
         check=True,
     )
     assert answer.stdout.strip() == "[]"
+
+
+def sources(path: Path) -> list[str]:
+    """Keys after `Source:` in the docstrings of a file; an empty one for none."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    texts = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, kinds)
+    ]
+    paragraphs = [
+        after.split("\n\n")[0] for text in texts for after in text.split("Source:")[1:]
+    ]
+    return [key for text in paragraphs for key in re.findall(KEY, text) or [""]]
+
+
+def test_every_source_of_a_docstring_is_in_the_bibliography():
+    entries = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    known = set(re.findall(r"^@\w+\{([^,\s]+)", entries, re.MULTILINE))
+    named = {
+        (str(path.relative_to(ROOT)), key)
+        for path in (ROOT / "companion").rglob("*.py")
+        for key in sources(path)
+    }
+    assert len(named) > 20
+    assert [place for place in sorted(named) if place[1] not in known] == []

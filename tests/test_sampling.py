@@ -77,3 +77,32 @@ def test_bad_calls_are_named():
         sampling.qp(rng, regime="easy")
     with pytest.raises(ValueError, match="expected m ≥ 2 and n ≥ p"):
         sampling.qp(rng, 2, 1, 1, regime="licq_failing")
+
+
+@pytest.mark.parametrize("cone", sampling.REGIONS)
+def test_points_of_cones_are_seeded_and_named(cone):
+    for region in sampling.REGIONS[cone]:
+        first, second = (sampling.points(cone, region, range(3)) for _ in range(2))
+        assert all(np.array_equal(u, v) for u, v in zip(first, second, strict=True))
+    with pytest.raises(
+        ValueError, match=rf"region: .* got 'far' for the cone '{cone}'"
+    ):
+        sampling.points(cone, "far", range(1))
+    with pytest.raises(ValueError, match=r"cone: expected one of .* got 'ice'"):
+        sampling.points("ice", "inside", range(1))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_points_lie_in_the_region_of_their_name(seed):
+    rng = np.random.default_rng(seed)
+    t, *w = sampling.soc_point(rng, 5, "boundary")
+    assert t == np.linalg.norm(w)
+    x, y, z = sampling.exp_point(rng, "boundary")
+    assert y * np.exp(x / y) == z
+    x, y, z = sampling.power_point(rng, 0.3, "polar_boundary")
+    assert (-x / 0.3) ** 0.3 * (-y / 0.7) ** 0.7 == pytest.approx(abs(z), rel=1e-15)
+    x, y, z = sampling.power_point(rng, 0.3, "plane")
+    assert z == 0
+    assert x * y < 0
+    x, y, z = sampling.exp_point(rng, "face")
+    assert max(x, y) < 0 < z

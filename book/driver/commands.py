@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable
 
-from book.driver import browser, environment, site
+from book.driver import browser, environment, peers, site
 from book.driver.places import BIN, BUILD, HTML, PYTHON, ROOT, VENV
 from book.driver.steps import StepFailedError, run, say, timed
 
@@ -110,11 +110,8 @@ def lab(words: list[str]) -> None:
 
 
 def bench(words: list[str]) -> None:
-    """Measure the layers beside the reference and the peers that are installed."""
-    environment.installed()
-    advice = "run it alone on an idle machine; its message names what went wrong."
-    script = ROOT / "tests" / "benchmarks" / "qp.py"
-    run(PYTHON, script, *words, step="benchmark", advice=advice)
+    """Measure the layers beside their peers, in an environment of their own."""
+    peers.measure(words)
 
 
 def pdf(_: list[str]) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CODE = ("companion", "requirements.txt")
-EXECUTION = (*CODE, "_config.yml", "book/_ext", "book/_ipython")
+RECORD = ("book/benchmarks.json", "book/benchmarks.py")
+EXECUTION = (*CODE, "_config.yml", "book/_ext", "book/_ipython", *RECORD)
 SITE = (*EXECUTION, "_toc.yml", "book", "chapters", "pyproject.toml", "CITATION.cff")
 IGNORED = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
 

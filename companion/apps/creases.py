@@ -41,10 +41,6 @@ class Network:
         hidden = np.maximum(points @ self.a.T + self.b, 0)
         return hidden @ self.w + points @ self.v + self.c
 
-    def nearest_crease(self) -> float:
-        """How far from the origin its nearest crease runs."""
-        return float(np.min(np.abs(self.b) / np.linalg.norm(self.a, axis=1)))
-
     def relative_error(self, reach: float) -> float:
         """Largest error on a square, over its half width; that at 0 is forgiven."""
         points = square(61, reach)

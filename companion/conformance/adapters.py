@@ -32,30 +32,13 @@ from companion.conformance.layers import Answer, Fields, Layer
 Adapter = Callable[..., dict[str, Any]]
 
 
-def active_set(P, q, A, b, G, h):
-    """The compiled engine of this book."""
+def ours(P, q, A, b, G, h, engine="auto"):  # noqa: PLR0913 - the fields, and which
+    """An engine of this book."""
     from companion.layers import qp
     from companion.problems import QP
 
     problem = QP(P, q, A, b, G, h)
-    sol = qp.solve(problem, engine="active_set")
-    kinds = ["solved", "infeasible", "unbounded", "failed", "failed"]
-    return {
-        "x": sol.x,
-        "nu": sol.nu,
-        "lam": sol.lam,
-        "status": [kinds[int(s)] for s in sol.status.reshape(-1)],
-        "differentiable": qp.regularity(problem, sol).differentiable,
-    }
-
-
-def interior_point(P, q, A, b, G, h):
-    """The engine in torch of this book."""
-    from companion.layers import qp
-    from companion.problems import QP
-
-    problem = QP(P, q, A, b, G, h)
-    sol = qp.solve(problem, engine="interior_point")
+    sol = qp.solve(problem, engine=engine)
     kinds = ["solved", "infeasible", "unbounded", "failed", "failed"]
     return {
         "x": sol.x,
@@ -172,12 +155,12 @@ def cvxpylayers(P, q, A, b, G, h):
     return {"x": layer(*values, solver_args=precise)[0]}
 
 
+OURS = ("active_set", "interior_point")
 DEFINITE = "it asks for a positive definite P"
 ROOT = "a parametric P enters through its Cholesky factor"
 # adapter, distributions whose versions are recorded, and what it does not claim
 KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
-    "active_set": (active_set, (), {}),
-    "interior_point": (interior_point, (), {}),
+    **{name: (partial(ours, engine=name), (), {}) for name in OURS},
     "qpth": (qpth, ("qpth",), {"semidefinite P": DEFINITE}),
     "proxsuite": (proxsuite, ("proxsuite",), {}),
     "dqp": (dqp, ("libdqp", "qpsolvers", "daqp"), {"semidefinite P": DEFINITE}),
@@ -188,7 +171,6 @@ KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
         {"semidefinite P": ROOT},
     ),
 }
-OURS = ("active_set", "interior_point")
 
 
 def layer(name: str) -> Layer:
@@ -197,7 +179,18 @@ def layer(name: str) -> Layer:
     versions = {part: importlib.metadata.version(part) for part in parts}
     first = next(iter(versions.values()), companion.__version__)
     call = partial(answer, adapter)
-    return Layer(name, call, first, lacks, inspect.getsource(adapter), versions)
+    return Layer(name, call, first, lacks, text(name, adapter), versions)
+
+
+def text(name: str, adapter: Adapter) -> str:
+    """A program that defines a function of this name, to be pasted."""
+    if not isinstance(adapter, partial):
+        return inspect.getsource(adapter)
+    chosen = ", ".join(f"{key}={value!r}" for key, value in adapter.keywords.items())
+    call = f"{adapter.func.__name__}(*fields, {chosen})"
+    return (
+        f"{inspect.getsource(adapter.func)}\n\ndef {name}(*fields):\n    return {call}"
+    )
 
 
 def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:

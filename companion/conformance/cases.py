@@ -22,7 +22,6 @@ from companion.conformance.rational import Matrix, Vector
 
 FIELDS = ("P", "q", "A", "b", "G", "h")
 MATRICES = ("P", "A", "G")
-FLAGS = ("licq", "strict", "sosc", "unique_x", "unique_dual")
 
 
 @dataclass(frozen=True, eq=False)

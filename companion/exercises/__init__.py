@@ -16,6 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+ROUNDING = 1e-9  # between an answer and a solution by other arithmetic, relative
+CLOSE = 1e-7  # and where both of them solve ill-conditioned systems
 Answer = Callable[..., Any]
 FAILURES: Counter[str] = Counter()  # of this session, for the hints
 
@@ -78,6 +82,50 @@ class Verdict:
         return "\n".join([f"{self.label}: not yet. {self.diagnosis}", *hints])
 
     __repr__ = __str__
+
+
+def far(got: object, want: object, within: float = ROUNDING) -> bool:
+    """Whether an answer is no number, of another shape, or not close; NaN is far."""
+    try:
+        got, want = np.asarray(got, float), np.asarray(want, float)
+    except (TypeError, ValueError):
+        return True
+    if got.shape != want.shape:
+        return True
+    size = 1 + np.abs(want).max(initial=0)
+    return not np.abs(got - want).max(initial=0) <= within * size
+
+
+def source(head: str, *lines: str) -> str:
+    """A function with this head and these lines."""
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"import numpy as np\ndef {head}:\n{body}"
+
+
+def built(label, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
+    """An exercise whose answers differ in the body; call is (name, arguments)."""
+    function, arguments = call
+
+    def spelled(body: str) -> str:
+        lines = "\n    ".join(body.splitlines())
+        return f"import numpy as np\n\n\ndef {function}({arguments}):\n    {lines}\n"
+
+    return Exercise(
+        label=label,
+        function=function,
+        prompt=prompt,
+        stub=spelled("return None"),
+        solution=spelled(solution),
+        wrong=tuple((spelled(body), phrase) for body, phrase in wrong),
+        checks=(test,),
+        hints=hints,
+    )
+
+
+def returning(label, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
+    """An exercise whose answers are one expression each."""
+    slips = [(f"return {expression}", phrase) for expression, phrase in wrong]
+    return built(label, prompt, call, f"return {solution}", slips, test, hints)
 
 
 def exercises() -> dict[str, Exercise]:

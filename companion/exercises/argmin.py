@@ -6,17 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-
-ROUNDING = 1e-9  # on answers of order one to a hundred
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
+from companion.exercises import Answer, Exercise, far, source
 
 
 def _first(
@@ -25,18 +15,13 @@ def _first(
     """None if got is right, else what the first known slip that it equals means."""
     if got is None:
         return "Nothing was returned."
-    if not _far(got, want):
+    if not far(got, want):
         return None
     for slip, meaning in slips:
-        if not _far(got, slip):
+        if not far(got, slip):
             return meaning
     shape = np.asarray(want).shape
     return f"Expected shape {shape} and other values; test by Taylor order."
-
-
-def _source(head: str, *lines: str) -> str:
-    body = "".join(f"    {line}\n" for line in lines)
-    return f"import numpy as np\ndef {head}:\n{body}"
 
 
 # ------------------------------------------------------------------------- ridge
@@ -64,12 +49,12 @@ RIDGE = Exercise(
     label="argmin-ex-ridge",
     function="slope",
     prompt="dx/dλ for the minimizer of ½‖Φx - y‖² + ½λ‖x‖².",
-    stub=_source(RIDGE_HEAD, "return None"),
-    solution=_source(
+    stub=source(RIDGE_HEAD, "return None"),
+    solution=source(
         RIDGE_HEAD, *RIDGE_LINES, "return -np.linalg.solve(M + strength * I, x)"
     ),
     wrong=tuple(
-        (_source(RIDGE_HEAD, *RIDGE_LINES, f"return {result}"), phrase)
+        (source(RIDGE_HEAD, *RIDGE_LINES, f"return {result}"), phrase)
         for result, phrase in (
             ("np.linalg.solve(M + strength * I, x)", "sign"),
             ("-np.linalg.solve(2 * M + strength * I, x)", "factor 2"),
@@ -103,10 +88,10 @@ ADJOINT = Exercise(
     label="argmin-ex-adjoint",
     function="gradient",
     prompt="The gradient in θ of a loss with gradient g at a root, with one solve.",
-    stub=_source(ADJOINT_HEAD, "return None"),
-    solution=_source(ADJOINT_HEAD, "return -Ftheta.T @ np.linalg.solve(Fx.T, g)"),
+    stub=source(ADJOINT_HEAD, "return None"),
+    solution=source(ADJOINT_HEAD, "return -Ftheta.T @ np.linalg.solve(Fx.T, g)"),
     wrong=tuple(
-        (_source(ADJOINT_HEAD, f"return {result}"), phrase)
+        (source(ADJOINT_HEAD, f"return {result}"), phrase)
         for result, phrase in (
             ("Ftheta.T @ np.linalg.solve(Fx.T, g)", "sign"),
             ("-Ftheta.T @ np.linalg.solve(Fx, g)", "not transposed"),
@@ -148,14 +133,14 @@ BUDGET = Exercise(
     label="argmin-ex-budget",
     function="motion",
     prompt="Dx for the minimizer under the single constraint that x sums to one.",
-    stub=_source(BUDGET_HEAD, "return None"),
-    solution=_source(
+    stub=source(BUDGET_HEAD, "return None"),
+    solution=source(
         BUDGET_HEAD,
         *BUDGET_LINES,
         "return free - np.outer(row, one @ free) / (one @ row)",
     ),
     wrong=tuple(
-        (_source(BUDGET_HEAD, *BUDGET_LINES, f"return {result}"), phrase)
+        (source(BUDGET_HEAD, *BUDGET_LINES, f"return {result}"), phrase)
         for result, phrase in (
             ("free", "free minimizer"),
             ("free - free.mean(0)", "Projecting"),
@@ -210,7 +195,7 @@ UNROLL_HEAD = "unroll(gradient, hessian, mixed, x, theta, rate, steps)"
 
 def _loop(*lines: str) -> str:
     inside = (f"    {line}" for line in lines)
-    return _source(
+    return source(
         UNROLL_HEAD,
         "J = np.zeros((len(x), len(theta)))",
         "for _ in range(steps):",
@@ -225,7 +210,7 @@ UNROLL = Exercise(
     label="argmin-ex-unroll",
     function="unroll",
     prompt="J_k = ∂x_k/∂θ of gradient descent, carried along with the iterates.",
-    stub=_source(UNROLL_HEAD, "return None"),
+    stub=source(UNROLL_HEAD, "return None"),
     solution=_loop(RULE, STEP),
     wrong=(
         (_loop(STEP, RULE), "new x"),
@@ -266,10 +251,10 @@ BARRIER = Exercise(
     label="argmin-ex-barrier",
     function="slope",
     prompt="dx/dθ for the minimizer of t·½(x - θ)² - log(1 - x).",
-    stub=_source(BARRIER_HEAD, "return None"),
-    solution=_source(BARRIER_HEAD, *BARRIER_LINES, "return t / (t + 1 / (1 - x) ** 2)"),
+    stub=source(BARRIER_HEAD, "return None"),
+    solution=source(BARRIER_HEAD, *BARRIER_LINES, "return t / (t + 1 / (1 - x) ** 2)"),
     wrong=tuple(
-        (_source(BARRIER_HEAD, *BARRIER_LINES, f"return {result}"), phrase)
+        (source(BARRIER_HEAD, *BARRIER_LINES, f"return {result}"), phrase)
         for result, phrase in (
             ("0.5 + (theta - 1) / (2 * root)", "other side"),
             ("float(theta < 1)", "limit"),

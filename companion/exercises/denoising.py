@@ -6,23 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-
-ROUNDING = 1e-9  # on answers of order one to a hundred
+from companion.exercises import Answer, Exercise, far
 
 
 def _draw(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     """y, a rectangular D without symmetry, and a strength other than one."""
     rng = np.random.default_rng(seed)
     return 3 * rng.standard_normal(6), rng.standard_normal((4, 6)), 1.7
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
 
 
 # ------------------------------------------------------------------- certificate
@@ -38,13 +28,13 @@ def _gap_parts(seed: int) -> tuple[tuple, Any, Any, Any]:
 def _gap(answer: Answer) -> str | None:
     args, fit, penalty, dual = _gap_parts(0)
     got = answer(*args)
-    if not _far(got, 0.5 * fit + penalty - dual):
+    if not far(got, 0.5 * fit + penalty - dual):
         return None
-    if not _far(got, 0.5 * np.sqrt(fit) + penalty - dual):
+    if not far(got, 0.5 * np.sqrt(fit) + penalty - dual):
         return "The misfit enters as a norm; it has to be squared."
-    if not _far(got, 0.5 * fit + penalty / args[2] - dual):
+    if not far(got, 0.5 * fit + penalty / args[2] - dual):
         return "The strength does not multiply the penalty."
-    if not _far(got, 0.5 * fit + penalty + dual):
+    if not far(got, 0.5 * fit + penalty + dual):
         return "The dual value is added; the gap is primal minus dual."
     return "Not F(x) minus the dual value wᵀDy - ½‖Dᵀw‖²."
 
@@ -93,13 +83,13 @@ def _critical(answer: Answer) -> str | None:
     y, _, _ = _draw(1)
     sums = np.cumsum(y - y.mean())[:-1]
     got = answer(y)
-    if not _far(got, np.abs(sums).max()):
+    if not far(got, np.abs(sums).max()):
         return None
-    if not _far(got, sums.max()):
+    if not far(got, sums.max()):
         return "Multipliers may be negative: take absolute values before the maximum."
-    if not _far(got, np.abs(np.cumsum(y)[:-1]).max()):
+    if not far(got, np.abs(np.cumsum(y)[:-1]).max()):
         return "The running sums are those of y minus its mean."
-    if not _far(got, np.abs(np.diff(y)).max()):
+    if not far(got, np.abs(np.diff(y)).max()):
         return "A jump is not a multiplier: solve y - mean = Dᵀw for w."
     return "Not the largest |w_i| with y - mean(y) = Dᵀw."
 
@@ -142,11 +132,11 @@ def _invariant(answer: Answer) -> str | None:
     M, slope = np.random.default_rng(5).standard_normal((4, 6)), 0.4
     got = answer(D, strength, M, slope)
     inner = np.sum(M * D)
-    if not _far(got, inner - strength * slope):
+    if not far(got, inner - strength * slope):
         return None
-    if not _far(got, inner - slope):
+    if not far(got, inner - slope):
         return "The gradient in the strength has to be multiplied by the strength."
-    if not _far(got, inner + strength * slope):
+    if not far(got, inner + strength * slope):
         return "The two sides are subtracted, not added."
     if np.shape(got):
         return "The inner product of matrices is one number: sum all the entries."
@@ -188,11 +178,11 @@ def _dual(answer: Answer) -> str | None:
     if got is None or len(got) != 4:
         return "Return the four arrays P, q, G, h."
     eye, (P, q, G, h) = np.eye(4), got
-    if _far(P, D @ D.T):
+    if far(P, D @ D.T):
         return "P is DDᵀ, one row and column for each multiplier."
-    if _far(q, -D @ y):
+    if far(q, -D @ y):
         return "The linear term is -Dy: the dual is minimized here."
-    if _far(G, np.vstack([eye, -eye])) or _far(h, np.full(8, strength)):
+    if far(G, np.vstack([eye, -eye])) or far(h, np.full(8, strength)):
         return "Both w ≤ strength and -w ≤ strength have to stand in G and h."
     return None
 
@@ -228,13 +218,13 @@ def _gradient(answer: Answer) -> str | None:
     Pg = g - D.T @ t
     base, rows = -np.outer(w, Pg), -np.outer(t, z)
     got = answer(D, strength, z, w, g)
-    if not _far(got, base + rows):
+    if not far(got, base + rows):
         return None
-    if not _far(got, base):
+    if not far(got, base):
         return "The rows in S lack -t zᵀ."
-    if not _far(got, -np.outer(w, g) + rows):
+    if not far(got, -np.outer(w, g) + rows):
         return "The outer product takes Pg, not g."
-    if not _far(got, -base - rows):
+    if not far(got, -base - rows):
         return "The sign is turned."
     return "Not -w(Pg)ᵀ with -t zᵀ added on the rows in S."
 

@@ -4,24 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-
-ROUNDING = 1e-9  # on answers of order one to a hundred
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want), initial=0) <= ROUNDING * (
-        1 + np.max(np.abs(want), initial=0)
-    )
-    return not near  # so that NaN is far
-
-
-def _source(signature: str, *lines: str) -> str:
-    body = "".join(f"    {line}\n" for line in lines)
-    return f"import numpy as np\ndef {signature}:\n{body}"
+from companion.exercises import Answer, Exercise, far, source
 
 
 # ------------------------------------------------------------------------- bound
@@ -39,11 +22,11 @@ def _bound(answer: Answer) -> str | None:
     P, q, A, b, G, h, u, nu, lam = args = _certified(0)
     square, sides = u @ P @ u / 2, b @ nu + h @ lam
     got = answer(*args)
-    if not _far(got, -2 * square - sides):
+    if not far(got, -2 * square - sides):
         return "The quadratic term lacks its ½."
-    if not _far(got, -square + sides):
+    if not far(got, -square + sides):
         return "The right sides are subtracted: L has −bᵀnu and −hᵀlam."
-    if _far(got, -square - sides):
+    if far(got, -square - sides):
         return "Not −½uᵀPu − bᵀnu − hᵀlam."
     turned = -lam
     moved = -(P @ u + A.T @ nu + G.T @ turned)
@@ -66,11 +49,11 @@ BOUND = Exercise(
     function="bound",
     prompt="The lower bound that (u, nu, lam) certifies, or minus infinity.",
     stub=f"def {BOUND_HEAD}:\n    return None\n",
-    solution=_source(BOUND_HEAD, *BOUND_LINES),
+    solution=source(BOUND_HEAD, *BOUND_LINES),
     wrong=(
-        (_source(BOUND_HEAD, "return -u @ P @ u - b @ nu - h @ lam"), "½"),
-        (_source(BOUND_HEAD, "return -u @ P @ u / 2 + b @ nu + h @ lam"), "subtracted"),
-        (_source(BOUND_HEAD, BOUND_LINES[-1]), "negative entry"),
+        (source(BOUND_HEAD, "return -u @ P @ u - b @ nu - h @ lam"), "½"),
+        (source(BOUND_HEAD, "return -u @ P @ u / 2 + b @ nu + h @ lam"), "subtracted"),
+        (source(BOUND_HEAD, BOUND_LINES[-1]), "negative entry"),
     ),
     checks=(_bound,),
     hints=(
@@ -86,13 +69,13 @@ def _prices(answer: Answer) -> str | None:
     nu, s = np.array([-0.7, 1.2]), np.array([0.5, 0.3])
     lam, t = rng.exponential(size=3), rng.standard_normal(3)
     got, value = answer(7.0, nu, lam, s, t), 7.0
-    if not _far(got, value - nu @ s - lam @ t):
+    if not far(got, value - nu @ s - lam @ t):
         return None
-    if not _far(got, value + nu @ s + lam @ t):
+    if not far(got, value + nu @ s + lam @ t):
         return "A larger right side loosens a row: the value falls, so subtract."
-    if not _far(got, value - lam @ t):
+    if not far(got, value - lam @ t):
         return "The equalities moved as well: nu has its share."
-    if not _far(got, value - abs(nu) @ s - lam @ t):
+    if not far(got, value - abs(nu) @ s - lam @ t):
         return "nu keeps its sign: it may be negative."
     return "Not value − nuᵀs − lamᵀt."
 
@@ -103,11 +86,11 @@ PRICES = Exercise(
     function="floor",
     prompt="A floor under the value with right sides b + s and h + t.",
     stub=f"def {PRICE_HEAD}:\n    return None\n",
-    solution=_source(PRICE_HEAD, "return value - nu @ s - lam @ t"),
+    solution=source(PRICE_HEAD, "return value - nu @ s - lam @ t"),
     wrong=(
-        (_source(PRICE_HEAD, "return value + nu @ s + lam @ t"), "subtract"),
-        (_source(PRICE_HEAD, "return value - lam @ t"), "equalities"),
-        (_source(PRICE_HEAD, "return value - np.abs(nu) @ s - lam @ t"), "sign"),
+        (source(PRICE_HEAD, "return value + nu @ s + lam @ t"), "subtract"),
+        (source(PRICE_HEAD, "return value - lam @ t"), "equalities"),
+        (source(PRICE_HEAD, "return value - np.abs(nu) @ s - lam @ t"), "sign"),
     ),
     checks=(_prices,),
     hints=("The bound −½uᵀPu − bᵀnu − hᵀlam is linear in b and h.",),
@@ -124,17 +107,17 @@ def _dual(answer: Answer) -> str | None:
     H = np.linalg.inv(P)
     if np.shape(M) != (2, 2):
         return "M has one row and column for each multiplier: G P⁻¹ Gᵀ."
-    if not _far(M, G @ P @ G.T):
+    if not far(M, G @ P @ G.T):
         return "The matrix of the dual holds the inverse of P."
-    if _far(M, G @ H @ G.T):
+    if far(M, G @ H @ G.T):
         return "M is not G P⁻¹ Gᵀ."
-    if not _far(c, h):
+    if not far(c, h):
         return "The linear term forgets q: it holds G P⁻¹ q as well."
-    if not _far(c, -(h + G @ H @ q)):
+    if not far(c, -(h + G @ H @ q)):
         return (
             "The dual is maximized; as a minimization its linear term is h + G P⁻¹ q."
         )
-    return "c is not h + G P⁻¹ q." if _far(c, h + G @ H @ q) else None
+    return "c is not h + G P⁻¹ q." if far(c, h + G @ H @ q) else None
 
 
 DUAL_HEAD = "dual(P, q, G, h)"
@@ -144,11 +127,11 @@ DUAL = Exercise(
     function="dual",
     prompt="M and c of the dual min ½lamᵀM lam + cᵀlam over lam ≥ 0.",
     stub=f"def {DUAL_HEAD}:\n    return None\n",
-    solution=_source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, h + G @ H @ q"),
+    solution=source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, h + G @ H @ q"),
     wrong=(
-        (_source(DUAL_HEAD, "return G @ P @ G.T, h + G @ P @ q"), "inverse"),
-        (_source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, h"), "forgets q"),
-        (_source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, -h - G @ H @ q"), "maximized"),
+        (source(DUAL_HEAD, "return G @ P @ G.T, h + G @ P @ q"), "inverse"),
+        (source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, h"), "forgets q"),
+        (source(DUAL_HEAD, SOLVE, "return G @ H @ G.T, -h - G @ H @ q"), "maximized"),
     ),
     checks=(_dual,),
     hints=("r = q + Gᵀlam in −½rᵀP⁻¹r − hᵀlam.", "Then turn the sign of everything."),
@@ -159,13 +142,13 @@ DUAL = Exercise(
 def _blowup(answer: Answer) -> str | None:
     for eps in (0.09, 0.01):
         got, root = answer(eps), np.sqrt(eps)
-        if not _far(got, 1 / root):
+        if not far(got, 1 / root):
             return "That is Slater's bound; the multiplier itself is half of it."
-        if not _far(got, 1 / (2 * eps)):
+        if not far(got, 1 / (2 * eps)):
             return "Stationarity is 1 + 2·lam·x = 0 at x = −√eps, not at −eps."
-        if not _far(got, -1 / (2 * root)):
+        if not far(got, -1 / (2 * root)):
             return "A multiplier of an inequality is not negative: x is −√eps."
-        if _far(got, 1 / (2 * root)):
+        if far(got, 1 / (2 * root)):
             return "Not the lam with 1 + 2·lam·x = 0 at the solution x = −√eps."
     return None
 
@@ -175,11 +158,11 @@ BLOW_UP = Exercise(
     function="price",
     prompt="The multiplier of min x subject to x² ≤ eps.",
     stub="def price(eps):\n    return None\n",
-    solution=_source("price(eps)", "return 1 / (2 * np.sqrt(eps))"),
+    solution=source("price(eps)", "return 1 / (2 * np.sqrt(eps))"),
     wrong=(
-        (_source("price(eps)", "return 1 / np.sqrt(eps)"), "half"),
-        (_source("price(eps)", "return 1 / (2 * eps)"), "Stationarity"),
-        (_source("price(eps)", "return -1 / (2 * np.sqrt(eps))"), "not negative"),
+        (source("price(eps)", "return 1 / np.sqrt(eps)"), "half"),
+        (source("price(eps)", "return 1 / (2 * eps)"), "Stationarity"),
+        (source("price(eps)", "return -1 / (2 * np.sqrt(eps))"), "not negative"),
     ),
     checks=(_blowup,),
     hints=("The solution is x = −√eps.", "Then 1 + 2·lam·x = 0."),

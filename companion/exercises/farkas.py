@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-
-
-def _source(signature: str, *lines: str) -> str:
-    body = "".join(f"    {line}\n" for line in lines)
-    return f"import numpy as np\ndef {signature}:\n{body}"
+from companion.exercises import Answer, Exercise, source
 
 
 # --------------------------------------------------------------------------- ray
@@ -51,19 +46,19 @@ RAY = Exercise(
     function="proves",
     prompt="Whether (nu, lam) proves that Ax = b, Gx ≤ h has no solution.",
     stub=f"def {RAY_HEAD}:\n    return None\n",
-    solution=_source(
+    solution=source(
         RAY_HEAD,
         CANCEL,
         "return cancels and bool(np.all(lam >= 0) and b @ nu + h @ lam < 0)",
     ),
     wrong=(
-        (_source(RAY_HEAD, CANCEL, "return cancels and b @ nu + h @ lam < 0"), "turns"),
+        (source(RAY_HEAD, CANCEL, "return cancels and b @ nu + h @ lam < 0"), "turns"),
         (
-            _source(RAY_HEAD, "return bool(np.all(lam >= 0) and b @ nu + h @ lam < 0)"),
+            source(RAY_HEAD, "return bool(np.all(lam >= 0) and b @ nu + h @ lam < 0)"),
             "cancel",
         ),
         (
-            _source(RAY_HEAD, CANCEL, "return cancels and bool(np.all(lam >= 0))"),
+            source(RAY_HEAD, CANCEL, "return cancels and bool(np.all(lam >= 0))"),
             "sign",
         ),
     ),
@@ -111,7 +106,7 @@ STEP_HEAD = "eliminate(G, h)"
 
 
 def _step(sum_: Callable[[str], str], kept: str, pairs: str) -> str:
-    return _source(
+    return source(
         STEP_HEAD,
         "c, M = G[:, -1], np.column_stack([G[:, :-1], h])",
         f"rows = {kept}",

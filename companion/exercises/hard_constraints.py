@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import Answer, Exercise, far
 
-ROUNDING = 1e-9  # on answers of order one
 NUMPY = "import numpy as np\n"
-
-
-def _far(got: object, want: object) -> bool:
-    if got is None:
-        return True
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
 
 
 def _draw(seed: int) -> tuple[np.ndarray, ...]:
@@ -39,13 +28,13 @@ def _violation(answer: Answer) -> str | None:
     data, rho = _draw(0), 3.0
     P, _, A, b, nu = data
     got, r = answer(P, A, nu, rho), A @ _soft(data, rho) - b
-    if not _far(got, r):
+    if not far(got, r):
         return None
-    if not _far(got, nu / rho):
+    if not far(got, nu / rho):
         return "That is the limit: the force is ν_ρ, not yet the multiplier ν*."
-    if not _far(got, A @ _soft(data, 2 * rho) - b):
+    if not far(got, A @ _soft(data, 2 * rho) - b):
         return "Mind the ½: the penalty is ρ/2 times the square, not ρ times."
-    if not _far(got, rho * r):
+    if not far(got, rho * r):
         return "That is the force ν_ρ; the violation is the force over ρ."
     return "Not (I + ρS)⁻¹Sν* with S = AP⁻¹Aᵀ."
 
@@ -83,13 +72,13 @@ VIOLATION = Exercise(
 def _threshold(answer: Answer) -> str | None:
     P, q, A, b, nu = _draw(1)
     got = answer(P, q, A, b)
-    if not _far(got, np.abs(nu).max()):
+    if not far(got, np.abs(nu).max()):
         return None
-    if not _far(got, nu.max()):
+    if not far(got, nu.max()):
         return "Multipliers of equalities have either sign: take absolute values."
-    if not _far(got, np.linalg.norm(nu)):
+    if not far(got, np.linalg.norm(nu)):
         return "The norm dual to ‖·‖₁ is the largest entry, not the Euclidean norm."
-    if not _far(got, np.abs(nu).sum()):
+    if not far(got, np.abs(nu).sum()):
         return (
             "The sum of the entries is more than enough; the least weight is smaller."
         )
@@ -137,13 +126,13 @@ def _multiplier(answer: Answer) -> str | None:
         return nu
 
     got = answer(P, q, A, b, rho, steps)
-    if not _far(got, walk(rho)):
+    if not far(got, walk(rho)):
         return None
-    if not _far(got, walk(1.0)):
+    if not far(got, walk(1.0)):
         return "The violation is a length; the force that it calls for is ρ times it."
-    if not _far(got, walk(-rho)):
+    if not far(got, walk(-rho)):
         return "The sign: where Ax exceeds b the multiplier has to grow."
-    if not _far(got, steps * rho * (A @ _soft(data, rho) - b)):
+    if not far(got, steps * rho * (A @ _soft(data, rho) - b)):
         return "x has to be solved for anew, with the multipliers found so far."
     return "Each step: minimize f + νᵀ(Ax-b) + ρ/2‖Ax-b‖², then ν ← ν + ρ(Ax-b)."
 
@@ -180,13 +169,13 @@ def _softmax_vjp(answer: Answer) -> str | None:
     rng = np.random.default_rng(3)
     y, g, T = rng.dirichlet(np.ones(4)), rng.standard_normal(4), 0.7
     want, got = y * (g - y @ g) / T, answer(y, g, T)
-    if not _far(got, want):
+    if not far(got, want):
         return None
-    if not _far(got, T * want):
+    if not far(got, T * want):
         return "Where is the temperature?"
-    if not _far(got, y * g / T):
+    if not far(got, y * g / T):
         return "The entries share a sum: raising one lowers the others."
-    if not _far(got, (g - y @ g) / T):
+    if not far(got, (g - y @ g) / T):
         return "The weights diag(y) are missing."
     return "Not (diag(y) - yyᵀ)g/T."
 
@@ -218,16 +207,16 @@ def _sparsemax(answer: Answer) -> str | None:
         means = (np.cumsum(largest) - 1) / np.arange(1, 7)
         want = np.maximum(x - means[largest > means][-1], 0)
         got = answer(x)
-        if not _far(got, want):
+        if not far(got, want):
             continue
         clipped = np.maximum(x, 0)
-        if not _far(got, clipped / max(clipped.sum(), 1e-300)):
+        if not far(got, clipped / max(clipped.sum(), 1e-300)):
             return "Dividing by the sum reaches the simplex, but not its nearest point."
-        if not _far(got, x - (x.sum() - 1) / 6):
+        if not far(got, x - (x.sum() - 1) / 6):
             return (
                 "The sum is right, and an entry is negative: τ must skip such entries."
             )
-        if not _far(got, np.maximum(x - (x.sum() - 1) / 6, 0)):
+        if not far(got, np.maximum(x - (x.sum() - 1) / 6, 0)):
             return "Clipping afterwards spoils the sum: find the support first."
         return "Not max(x - τ, 0) with entries that add up to one."
     return None

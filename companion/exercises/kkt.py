@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-
-ROUNDING = 1e-9  # on answers of order one to a hundred
-NUMPY = "import numpy as np\n"
-
-
-def _far(got: object, want: object) -> bool:
-    try:
-        got, want = np.asarray(got, float), np.asarray(want, float)
-    except (TypeError, ValueError):
-        return True
-    if got.shape != want.shape:
-        return True
-    near = np.all(np.abs(got - want) <= ROUNDING * (1 + np.max(np.abs(want))))
-    return not near  # so that NaN is far
-
-
-def _body(head: str, *lines: str) -> str:
-    return NUMPY + f"def {head}:\n" + "".join(f"    {line}\n" for line in lines)
+from companion.exercises import ROUNDING, Answer, Exercise, far, source
 
 
 # -------------------------------------------------------------------- multiplier
 def _multiplier(answer: Answer) -> str | None:
     y, a = np.array([3.0, 1.0]), np.array([1.0, 2.0])
     inside, outside = answer(y, a, 9.0), answer(y, a, 2.0)
-    if not _far(outside, 0.6) and not _far(inside, 0.0):
+    if not far(outside, 0.6) and not far(inside, 0.0):
         return None
-    if not _far(inside, -0.8):
+    if not far(inside, -0.8):
         return "A wall that is not touched has the multiplier zero; it never pulls."
-    if not _far(outside, 3.0):
+    if not far(outside, 3.0):
         return "Divide by ‖a‖²: the step λa has to cover the distance along a."
-    if not _far(outside, 3 / np.sqrt(5)):
+    if not far(outside, 3 / np.sqrt(5)):
         return "One norm is missing: the force is λa, and a is not a unit vector."
     return "Put x = y - λa into aᵀx = β and solve for λ."
 
 
 def _multiplier_source(result: str) -> str:
-    return _body("multiplier(y, a, beta)", f"return {result}")
+    return source("multiplier(y, a, beta)", f"return {result}")
 
 
 MULTIPLIER = Exercise(
@@ -67,19 +49,21 @@ MULTIPLIER = Exercise(
 def _leftover(answer: Answer) -> str | None:
     gradient, x = np.array([-2.0, 1.0, 3.0, -1.0]), np.array([0.0, 0.0, 1.0, 2.0])
     got = answer(gradient, x)
-    if not _far(got, [2.0, 0, -3, 1]):
+    if not far(got, [2.0, 0, -3, 1]):
         return None
-    if not _far(got, -gradient):
+    if not far(got, -gradient):
         return "The wall x₂ ≥ 0 holds the force that points into it."
-    if not _far(got, [0.0, 0, -3, 1]):
+    if not far(got, [0.0, 0, -3, 1]):
         return "A wall only pushes: a force that leads away from it is left."
-    if not _far(got, [0.0, 1, 3, -1]):
+    if not far(got, [0.0, 1, 3, -1]):
         return "The force is minus the gradient."
     return "Which coordinates are at their wall, and which way does -∇f point there?"
 
 
 def _leftover_source(touching: str, free: str = "-gradient") -> str:
-    return _body("leftover(gradient, x)", f"return np.where(x > 0, {free}, {touching})")
+    return source(
+        "leftover(gradient, x)", f"return np.where(x > 0, {free}, {touching})"
+    )
 
 
 LEFTOVER = Exercise(
@@ -109,10 +93,10 @@ def _water(answer: Answer) -> str | None:
         return "Return one x_i for each α_i."
     if not (got >= -ROUNDING).all():
         return "Some x_i is negative: drop that variable and set the level anew."
-    if _far(got.sum(), 1.0):
+    if far(got.sum(), 1.0):
         return "The x_i do not add up to one: what was cut off has to be given back."
     level = (alpha + got)[got > 1e-9]
-    if _far(level, np.full(len(level), level.mean())):
+    if far(level, np.full(len(level), level.mean())):
         return "Where x_i > 0 the level α_i + x_i = 1/ν has to be the same."
     if (alpha[got <= 1e-9] < level.mean() - 1e-9).any():
         return "A dry variable lies below the level; its multiplier would be negative."
@@ -125,7 +109,7 @@ WATER = Exercise(
     function="water",
     prompt="Minimize -Σ log(α_i + x_i) over x ≥ 0, Σ x_i = 1.",
     stub="def water(alpha):\n    return 0 * alpha\n",
-    solution=_body(
+    solution=source(
         WATER_HEAD,
         "low = np.sort(alpha)",
         "levels = (1 + np.cumsum(low)) / np.arange(1, len(low) + 1)",
@@ -134,17 +118,17 @@ WATER = Exercise(
     ),
     wrong=(
         (
-            _body(WATER_HEAD, "return (1 + alpha.sum()) / len(alpha) - alpha"),
+            source(WATER_HEAD, "return (1 + alpha.sum()) / len(alpha) - alpha"),
             "negative",
         ),
         (
-            _body(
+            source(
                 WATER_HEAD,
                 "return np.maximum((1 + alpha.sum()) / len(alpha) - alpha, 0)",
             ),
             "given back",
         ),
-        (_body(WATER_HEAD, "return np.full(len(alpha), 1 / len(alpha))"), "the same"),
+        (source(WATER_HEAD, "return np.full(len(alpha), 1 / len(alpha))"), "the same"),
     ),
     checks=(_water,),
     hints=(
@@ -161,17 +145,17 @@ def _scale(answer: Answer) -> str | None:
     if got is None or len(got) != 3:
         return "Return the three arrays G, h, lam."
     unit, bound, price = got
-    if _far(np.linalg.norm(unit, axis=1), np.ones(2)):
+    if far(np.linalg.norm(unit, axis=1), np.ones(2)):
         return "The rows have not norm one."
-    if _far(bound, [2.0, 1.5]):
+    if far(bound, [2.0, 1.5]):
         return "The bound has to be divided as its row is, or the wall moves."
-    if _far(np.transpose(unit) @ price, G.T @ lam):
+    if far(np.transpose(unit) @ price, G.T @ lam):
         return "The force Gᵀλ has changed: the multiplier takes the factor back."
     return None
 
 
 def _scale_source(h: str, lam: str, norm: str = "np.linalg.norm(G, axis=1)") -> str:
-    return _body(
+    return source(
         "normalize(G, h, lam)", f"c = {norm}", f"return G / c[:, None], {h}, {lam}"
     )
 
@@ -194,13 +178,13 @@ SCALE = Exercise(
 
 # ----------------------------------------------------------------------- fischer
 def _fischer(answer: Answer) -> str | None:
-    if _far(answer(3.0, 4.0), 2.0):
+    if far(answer(3.0, 4.0), 2.0):
         return "At (3, 4) the value is 3 + 4 - 5: the root of the sum of squares."
     if answer(1.0, 1e-20) == 0:
         return "At (1, 1e-20) rounding ate the slack: a difference of near numbers."
-    if _far(answer(1.0, 1e-20) * 1e20, 1.0):
+    if far(answer(1.0, 1e-20) * 1e20, 1.0):
         return "At (1, 1e-20) the value is 1e-20 to all digits."
-    if _far(answer(-3.0, -4.0), -12.0):
+    if far(answer(-3.0, -4.0), -12.0):
         return "At (-3, -4) the value is -12: do not lose it where both are negative."
     return None
 
@@ -210,16 +194,16 @@ FISCHER = Exercise(
     function="phi",
     prompt="lam + s - √(lam² + s²) for two numbers, without cancellation.",
     stub="def phi(lam, s):\n    return 0.0\n",
-    solution=_body(
+    solution=source(
         "phi(lam, s)",
         "r = np.hypot(lam, s)",
         "return 2 * lam * s / (lam + s + r) if lam + s > 0 else lam + s - r",
     ),
     wrong=(
-        (_body("phi(lam, s)", "return lam + s - np.hypot(lam, s)"), "rounding"),
-        (_body("phi(lam, s)", "return min(lam, s)"), "sum of squares"),
+        (source("phi(lam, s)", "return lam + s - np.hypot(lam, s)"), "rounding"),
+        (source("phi(lam, s)", "return min(lam, s)"), "sum of squares"),
         (
-            _body(
+            source(
                 "phi(lam, s)",
                 "return 2 * lam * s / (abs(lam) + abs(s) + np.hypot(lam, s))",
             ),
@@ -235,19 +219,19 @@ FISCHER = Exercise(
 def _bound(answer: Answer) -> str | None:
     P, r, gap = np.diag([0.5, 8.0]), np.array([0.3, 0.4]), 0.02
     got = answer(P, r, gap)
-    if not _far(got, 1.0 + 0.2):
+    if not far(got, 1.0 + 0.2):
         return None
-    if not _far(got, 1.0 + 0.04):
+    if not far(got, 1.0 + 0.04):
         return "The gap enters by its root: it is a curvature times a square."
-    if not _far(got, 0.5 / 8 + np.sqrt(gap / 8)):
+    if not far(got, 0.5 / 8 + np.sqrt(gap / 8)):
         return "The least eigenvalue decides: the error may lie along the flat axis."
-    if not _far(got, 1.0):
+    if not far(got, 1.0):
         return "A residual of zero leaves the gap, and the gap leaves an error."
     return "Not ‖r‖/μ + √(gap/μ) with the least eigenvalue μ."
 
 
 def _bound_source(pick: int, result: str) -> str:
-    return _body(
+    return source(
         "bound(P, r, gap)", f"mu = np.linalg.eigvalsh(P)[{pick}]", f"return {result}"
     )
 

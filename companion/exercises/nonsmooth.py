@@ -6,19 +6,13 @@ least-squares-at-kink, central-path-smoothing, lp-vertex.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import CLOSE, Answer, far, returning
 
-CLOSE = 1e-7  # relative; answers and solutions differ by rounding only
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    gap = np.abs(got - want).max(initial=0)
-    return not gap <= CLOSE * (1 + np.abs(want).max(initial=0))  # so that NaN is far
+_far = partial(far, within=CLOSE)
 
 
 def _curved(seed: int, n: int = 3) -> np.ndarray:
@@ -154,32 +148,14 @@ def _vertex(answer: Answer) -> str | None:
     return "Not the dx with C dx + dC x = dd."
 
 
-def _source(function: str, arguments: str, body: str) -> str:
-    return f"import numpy as np\n\n\ndef {function}({arguments}):\n    return {body}\n"
-
-
-def _exercise(name, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
-    function, arguments = call
-    return Exercise(
-        label=f"nonsmooth-ex-{name}",
-        function=function,
-        prompt=prompt,
-        stub=_source(function, arguments, "None"),
-        solution=_source(function, arguments, solution),
-        wrong=tuple((_source(function, arguments, w), d) for w, d in wrong),
-        checks=(test,),
-        hints=hints,
-    )
-
-
 FREE = "(lambda d: {rest})(-np.linalg.solve(P, e))"
 HELD = "d - np.linalg.solve(P, g) * (g @ d) / (g @ np.linalg.solve(P, g))"
 BASIS = "(lambda F: {rest})(np.linalg.svd(C)[2][np.linalg.matrix_rank(C):].T)"
 ROOT = "np.sqrt(q * q + 4 * mu)"
 
 EXERCISES = (
-    _exercise(
-        "slopes",
+    returning(
+        "nonsmooth-ex-slopes",
         "The slopes of x(q) = max(0, −q) from the left and from the right (★).",
         ("slopes", "q"),
         "(-1.0 if q <= 0 else 0.0, -1.0 if q < 0 else 0.0)",
@@ -191,8 +167,8 @@ EXERCISES = (
         _slopes,
         ("Draw x(q).", "What is x for q < 0, and for q > 0?"),
     ),
-    _exercise(
-        "speed",
+    returning(
+        "nonsmooth-ex-speed",
         "The speed of x as q moves along e, where the one row g x ≤ 0 touches at "
         "rest (★★).",
         ("speed", "P, g, e"),
@@ -208,8 +184,8 @@ EXERCISES = (
         _speed,
         ("Write down the critical program.", "Try d = −P⁻¹e first."),
     ),
-    _exercise(
-        "squares",
+    returning(
+        "nonsmooth-ex-squares",
         "What least squares returns for dx/dq at the kink of min ½x² + qx with rows "
         "−cᵢ x ≤ 0 of lengths c (★★).",
         ("least_squares", "c"),
@@ -222,8 +198,8 @@ EXERCISES = (
         _squares,
         ("All rows of D(lam)G and D(Gx − h) vanish.", "One equation is left."),
     ),
-    _exercise(
-        "duals",
+    returning(
+        "nonsmooth-ex-duals",
         "The Jacobian of x in q where dependent rows C touch, all pressed (★★).",
         ("jacobian", "P, C"),
         BASIS.format(rest="-F @ np.linalg.solve(F.T @ P @ F, F.T)"),
@@ -236,8 +212,8 @@ EXERCISES = (
         ("A basis of null(C) comes from the singular value decomposition.",
          "Write d = Fy and minimize over y."),
     ),
-    _exercise(
-        "central",
+    returning(
+        "nonsmooth-ex-central",
         "The slope in q of x(q, mu) on the central path of the kink (★★).",
         ("slope", "q, mu"),
         f"-(1 - q / {ROOT}) / 2",
@@ -249,8 +225,8 @@ EXERCISES = (
         _slope,
         ("x(x + q) = mu.", "Differentiate it in q."),
     ),
-    _exercise(
-        "vertex",
+    returning(
+        "nonsmooth-ex-vertex",
         "The speed of a vertex Cx = d as C and d move (★★).",
         ("speed", "C, x, dC, dd"),
         "np.linalg.solve(C, dd - dC @ x)",

@@ -1,25 +1,19 @@
 """Exercises of the chapter on what a QP layer can express.
 
 Chapter: representation.md. Theorems: pwl-layer, max-affine-separation,
-exact-regularization, box-qp, lqr-backward, schur-reduction.
+exact-regularization, box-qp, lqr-backward.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import CLOSE, Answer, built, far
 
-CLOSE = 1e-7  # relative; answers and solutions differ by rounding only
+_far = partial(far, within=CLOSE)
 NOTHING = "Nothing came back: the stub returns None."
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    gap = np.abs(got - want).max(initial=0)
-    return not gap <= CLOSE * (1 + np.abs(want).max(initial=0))  # so that NaN is far
 
 
 # ------------------------------------------------------------------------ hinges
@@ -138,55 +132,6 @@ def _lqr(answer: Answer) -> str | None:
     return "Not d_λ τᵀ + λ d_τᵀ for t = 1, …, T − 1." if _far(got, want) else None
 
 
-# ------------------------------------------------------------------------- schur
-def _schur(answer: Answer) -> str | None:
-    rng = np.random.default_rng(3)
-    root, g = rng.normal(size=(4, 4)), rng.normal(size=4)
-    P, A, G = (
-        root @ root.T + np.eye(4),
-        rng.normal(size=(1, 4)),
-        rng.normal(size=(3, 4)),
-    )
-    s, lam = rng.uniform(0.2, 2, size=(2, 3))
-
-    def reduced(ratio):
-        C = np.vstack([A, G])
-        S = C @ np.linalg.solve(P, C.T) + np.diag([0.0, *ratio])
-        y = np.linalg.solve(S, -C @ np.linalg.solve(P, g))
-        return -np.linalg.solve(P, g + C.T @ y)
-
-    if (got := answer(P, A, G, s, lam, g)) is None:
-        return NOTHING
-    if not _far(got, reduced(s / lam)):
-        return None
-    if not _far(got, reduced(lam / s)):
-        return "The ratio is upside down: a pressed wall has s/λ near zero."
-    if not _far(got, reduced(0 * s)):
-        return "Without s/λ every wall counts as pressed."
-    if not _far(got, -reduced(s / lam)):
-        return "The sign is turned: d_x runs against g."
-    return "Not the d_x of the symmetric system."
-
-
-def _source(function: str, arguments: str, body: str) -> str:
-    lines = "\n    ".join(body.splitlines())
-    return f"import numpy as np\n\n\ndef {function}({arguments}):\n    {lines}\n"
-
-
-def _exercise(name, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
-    function, arguments = call
-    return Exercise(
-        label=f"representation-ex-{name}",
-        function=function,
-        prompt=prompt,
-        stub=_source(function, arguments, "return None"),
-        solution=_source(function, arguments, solution),
-        wrong=tuple((_source(function, arguments, w), d) for w, d in wrong),
-        checks=(test,),
-        hints=hints,
-    )
-
-
 LINE = "return slopes[0], {d}, {w}"
 AT_ZERO = "value - slopes[0] * knots[0]"
 POINTS = (
@@ -199,17 +144,10 @@ FREE = (
     "dx[free] = -np.linalg.solve(P[np.ix_(free, free)], g[free])\n"
 )
 PAIR = "pair = lambda u, v: u[:, :, None] * v[:, None, :]\n"
-REDUCED = (
-    "C = np.vstack([A, G])\n"
-    "E = np.diag(np.concatenate([np.zeros(len(A)), {ratio}]))\n"
-    "S = C @ np.linalg.solve(P, C.T) + E\n"
-    "y = np.linalg.solve(S, -C @ np.linalg.solve(P, g))\n"
-    "return {sign}np.linalg.solve(P, g + C.T @ y)"
-)
 
 EXERCISES = (
-    _exercise(
-        "hinges",
+    built(
+        "representation-ex-hinges",
         "c, d and the weights of a piecewise linear function with these slopes and "
         "knots and this value at its first knot (★).",
         ("hinges", "slopes, knots, value"),
@@ -222,8 +160,8 @@ EXERCISES = (
         _hinges,
         ("What is f left of the first knot?", "What happens to the slope at a knot?"),
     ),
-    _exercise(
-        "floor",
+    built(
+        "representation-ex-floor",
         "A number below the largest error that any two-layer ReLU network without "
         "biases makes on f at the six points of the theorem (★★).",
         ("floor", "f"),
@@ -236,8 +174,8 @@ EXERCISES = (
         _floor,
         ("What is f(x) − f(−x) for a network?", "Apply it at e₁, e₂ and e₁ + e₂."),
     ),
-    _exercise(
-        "threshold",
+    built(
+        "representation-ex-threshold",
         "The largest γ for which costᵀx + ½γ‖x‖² over the simplex has the vertex of "
         "least cost as its minimizer (★★).",
         ("threshold", "cost"),
@@ -251,8 +189,8 @@ EXERCISES = (
         ("Move a little mass from the best entry to the second.",
          "The minimizer is sparsemax(−cost/γ)."),
     ),
-    _exercise(
-        "box",
+    built(
+        "representation-ex-box",
         "d_x and the gradient in the touched bounds of min ½xᵀPx + qᵀx over a box, "
         "where `held` marks the entries at a bound (★★).",
         ("box", "P, held, g"),
@@ -270,8 +208,8 @@ EXERCISES = (
         ("Strike out the rows and columns of P that are held.",
          "What is left of −g where an entry cannot move?"),
     ),
-    _exercise(
-        "lqr",
+    built(
+        "representation-ex-lqr",
         "The gradients in F_1, …, F_{T−1} as an array, from τ, λ of `lqr` and their "
         "backward counterparts d and e (★★).",
         ("grad_F", "tau, lam, d, e"),
@@ -283,18 +221,5 @@ EXERCISES = (
         ),
         _lqr,
         ("Which equation contains F_t?", "Compare with the gradient in A of a QP."),
-    ),
-    _exercise(
-        "schur",
-        "d_x from the reduced system, at s > 0 and λ > 0 (★★★).",
-        ("adjoint", "P, A, G, s, lam, g"),
-        REDUCED.format(ratio="s / lam", sign="-"),
-        (
-            (REDUCED.format(ratio="lam / s", sign="-"), "upside down"),
-            (REDUCED.format(ratio="0 * s", sign="-"), "counts as pressed"),
-            (REDUCED.format(ratio="s / lam", sign=""), "runs against g"),
-        ),
-        _schur,
-        ("Eliminate d_s first, then d_x.", "Equality rows get a zero in E."),
     ),
 )  # fmt: skip

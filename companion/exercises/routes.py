@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import Answer, Exercise, far
 
-ROUNDING = 1e-9
 HEAD = "import numpy as np\n"
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
 
 
 def _first(got: object, want: object, slips: dict[str, object], last: str):
     """None if right, else the diagnosis of the slip that the answer equals."""
-    if not _far(got, want):
+    if not far(got, want):
         return None
     for diagnosis, value in slips.items():
-        if not _far(got, value):
+        if not far(got, value):
             return diagnosis
     return last
 

@@ -5,22 +5,14 @@ Chapter: sensitivity.md. Theorems: value-sensitivity, kkt-nonsingular, reciproci
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import CLOSE, Answer, Exercise, far
 
-CLOSE = 1e-7  # relative; answers and solutions differ by rounding only
+_far = partial(far, within=CLOSE)
 HEAD = "import numpy as np\n"
-
-
-def _far(got: object, want: object) -> bool:
-    if got is None:
-        return True
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.abs(got - want).max(initial=0) <= CLOSE * (1 + np.abs(want).max())
-    return not near  # so that NaN is far
 
 
 # ------------------------------------------------------------------- lower bound

@@ -271,14 +271,3 @@ def triangle(panels: Mapping[str, tuple[Array, Array]]) -> Figure:
                 axes, text, at, str(colors[k - 1]), transform=axes.transAxes, fontsize=8
             )
     return figure
-
-
-def ramps(x: Array, curves: Mapping[str, Array]) -> Figure:
-    """The first of two entries against the difference of the inputs."""
-    figure, axes = _axes(6.2, 3.0)
-    styles = ((RED, "-"), (BLUE, "-"), (GREY, "--"), (GREEN, "--"))
-    for (name, values), (color, dash) in zip(curves.items(), styles, strict=False):
-        axes.plot(x, values, dash, color=color, linewidth=2, label=name)
-    axes.set(xlabel="x₁ − x₂", ylabel="y₁")
-    axes.legend(frameon=False)
-    return figure

@@ -6,13 +6,22 @@ axes) when they are built, and never read the numbers, so that they can be trace
 Chapter: optnet.md.
 """
 
-from companion.problems.conic import ConeProgram, Cones, ConeSolution
+from companion.problems.conic import (
+    Block,
+    ConeCertificate,
+    ConeProgram,
+    Cones,
+    ConeSolution,
+    blocks,
+)
 from companion.problems.outcomes import Regularity, SolveError, Status, Verdict
 from companion.problems.quadratic import QP, Certificate, QPSolution
 
 __all__ = [
     "QP",
+    "Block",
     "Certificate",
+    "ConeCertificate",
     "ConeProgram",
     "ConeSolution",
     "Cones",
@@ -21,4 +30,5 @@ __all__ = [
     "SolveError",
     "Status",
     "Verdict",
+    "blocks",
 ]

@@ -70,7 +70,9 @@ class Regularity:
     space of the active rows; condition: of the KKT matrix.  Rows have norm one.
     residual: of an adjoint solve, relative to its seed; unique and unique_multipliers:
     whether the solution is the only one; radius: how far along a direction of the data
-    the active set stays.  None stands for what nobody computed.
+    the active set stays; for cones, sigma: least singular value of the Jacobian of the
+    conditions, kinks: distance of every block to the kinks of its projection.  None
+    stands for what nobody computed.
     """
 
     strict_complementarity: Any
@@ -81,6 +83,8 @@ class Regularity:
     unique: Any = None
     unique_multipliers: Any = None
     radius: Any = None
+    sigma: Any = None
+    kinks: Any = None
 
     @property
     def differentiable(self) -> Any:

@@ -6,6 +6,8 @@ one record with its derivation.
 
 from companion.proofs import (  # their theorems register on import
     argmin,
+    cone_program,
+    cones,
     convexity,
     denoising,
     duality,
@@ -35,6 +37,8 @@ __all__ = [
     "Step",
     "Theorem",
     "argmin",
+    "cone_program",
+    "cones",
     "convexity",
     "denoising",
     "derivation",

@@ -1,6 +1,7 @@
 """Quadratic programs, one instance, in NumPy: solve, check, differentiate.
 
-Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients.
+Chapter: optnet.md. Theorems: qp-optimality, qp-differential, qp-gradients,
+newton-residual-decrease.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from companion.reference.kkt import jacobian, residual
 
 TOLERANCE = 1e-10  # on the KKT residual, relative to the data
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
+ROUNDING = 1e-12  # residual of such a direction, entry by entry, beside its terms
+NOISE = 1e-12  # an entry, beside the largest, that is rounding of zero
 MAX_ITERATIONS = 60
 
 
@@ -116,18 +119,34 @@ def certificate(problem, x, nu, lam):
     there are no inequalities, the residual of the singular KKT system is one.
     """
     P, q, A, b, G, h = problem.fields
-    for nu_ray, lam_ray in ((nu, lam), (A @ x - b, 0 * lam)):
-        gain = -(b @ nu_ray + h @ lam_ray)
-        terms = _size(np.r_[abs(A.T) @ abs(nu_ray), abs(G.T) @ abs(lam_ray)])
-        error = _size(A.T @ nu_ray + G.T @ lam_ray)
-        if gain > 0 and error <= CERTIFICATE * min(gain, terms):
+    C, p = np.vstack([A, G]), len(b)
+    for y in (np.r_[nu, lam], np.r_[A @ x - b, 0 * lam]):
+        used = np.abs(y) > CERTIFICATE * _size(y)
+        ray = np.where(used, y, 0)
+        ray[used] = _within(C[used].T, ray[used])
+        gain = -(np.r_[b, h] @ ray)
+        if (ray[p:] >= 0).all() and _vanishes(C.T @ ray, abs(C.T) @ abs(ray), gain):
             return Status.PRIMAL_INFEASIBLE
-    for ray in (x, -(P @ x + q + A.T @ nu + G.T @ lam)):
+    for d in (x, -(P @ x + q + A.T @ nu + G.T @ lam)):
+        touching = G[G @ d > -CERTIFICATE * _size(d)]
+        ray = _within(np.vstack([P, A, touching]), d)
         leaves = np.r_[P @ ray, A @ ray, np.maximum(G @ ray, 0)]
-        terms = _size(np.r_[abs(P) @ abs(ray), abs(A) @ abs(ray), abs(G) @ abs(ray)])
-        if q @ ray < 0 and _size(leaves) <= CERTIFICATE * min(-q @ ray, terms):
+        terms = np.r_[abs(P), abs(A), abs(G)] @ abs(ray)
+        if _vanishes(leaves, terms, -q @ ray):
             return Status.DUAL_INFEASIBLE
     return None
+
+
+def _within(M: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The point of the null space of M nearest to v, without rounding of zeros."""
+    near = v - np.linalg.lstsq(M, M @ v, rcond=None)[0]
+    return np.where(np.abs(near) > NOISE * _size(v), near, 0)
+
+
+def _vanishes(residual: np.ndarray, terms: np.ndarray, gain: float) -> bool:
+    """Whether entries are rounding of their terms, and small beside a positive gain."""
+    rounded = (np.abs(residual) <= ROUNDING * terms).all()
+    return bool(gain > 0 and rounded and _size(residual) <= CERTIFICATE * gain)
 
 
 def kkt_residual(problem: QP, x, nu, lam) -> np.ndarray:

@@ -41,7 +41,7 @@ def response(problem: QP, sol: QPSolution) -> np.ndarray:
 def solution_jacobian(problem: QP, sol: QPSolution) -> QP:
     """Jacobian of x in every field: entry k of the batch is the gradient of x_k.
 
-    Source: the gradients of theorem qp-gradients, for the n losses x_1, …, x_n at once.
+    The gradients of theorem qp-gradients, for the n losses x_1, …, x_n at once.
     """
     n, p = problem.n, problem.p
     x, nu, lam = sol.x, sol.nu, sol.lam

@@ -1,98 +1,42 @@
-"""Seconds of the QP layer beside its peers, forward and backward, with their errors.
+"""Quadratic programs: dense batches, applied layers, a grid of sizes, single problems.
 
-``make bench ARGS="--rounds 9 --only grid"``.  Rounds are interleaved, one call of every
-contestant in turn, so that a busy machine slows all alike; the time is that of the
-process on one thread, and ratios are of medians.  The gradient of a peer is correct if
-it agrees with ours, whose own error the tests bound, to TOLERANCE in the median.
+Floors are those that this project set itself.  A peer whose gradients are wrong in a
+row has no floor there.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
-import importlib.util
-import json
-import os
-import platform
-import statistics
-import time
-import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tests.benchmarks import peers, problems
+from companion.layers import qp
+from companion.problems import QP
+from tests.benchmarks import peers, problems, reference, sparse, sparse_peers
+from tests.benchmarks.family import OURS, Case, Contestant, Reference
 
-TOLERANCE = 1e-3  # relative error of a gradient, median over the batch
+NAME, ABOUT = "qp", "Quadratic programs: min ½xᵀPx + qᵀx, Ax = b, Gx ≤ h"
 SIZES, BATCHES = (10, 50, 100), (1, 32, 128, 512)
-OURS = "companion"
+STAGES = (42, 83, 417, 1667)  # twelve variables each
+MANY = 32  # instances up to which its default backend takes part in the grid
+MODELLED = 100  # variables up to which cvxpylayers takes part in dense problems
+LARGEST = 1000  # variables for which dense layers get a sparse problem
+OTHERS = tuple(name for name in peers.CONTESTANTS if name != OURS)
+Q1 = ("B128 n100 m100 p50", (128, 100, 100, 50))
 
 
-@dataclass(frozen=True)
-class Case:
-    """A workload, and by how much each correct peer is to be behind at least."""
-
-    name: str
-    group: str
-    make: Callable[[], problems.Fields]
-    floors: dict[str, float]
-    only_q: bool = False  # whether only q asks for its gradient
+def dense_reference(fields: problems.Fields, seed: Tensor) -> Reference:
+    """The reference, our active rows its first guess."""
+    sol = qp.solve(QP(*fields))
+    return reference.dense(fields, seed, (sol.lam > sol.slack).numpy())
 
 
-def _cases() -> list[Case]:
-    first = {"qpth": 20, "proxsuite": 10, "dqp": 10, "moreau": 8}
-    second = {"qpth": 15, "proxsuite": 5, "dqp": 8, "moreau": 6}
-    cases = [
-        Case("B128 n100 m100 p50", "dense", lambda: problems.optnet(128, 100, 100, 50),
-             first),
-        Case("B128 n100 m100 p0", "dense", lambda: problems.optnet(128, 100, 100, 0),
-             second),
-        Case("Sudoku B150", "applied", problems.sudoku,
-             {"qpth": 90, "proxsuite": 30, "moreau": 25}),
-        Case("denoising B32", "applied", problems.denoising,
-             dict.fromkeys(peers.PEERS, 8.0)),
-        Case("simplex n1000 B128", "applied", problems.simplex,
-             {"moreau": 80, "sorting": 1}, only_q=True),
-    ]  # fmt: skip
-    cases += [
-        Case(f"B1 n{n} m{n} p{n // 2}", "single",
-             lambda n=n: problems.optnet(1, n, n, n // 2),
-             dict.fromkeys(peers.PEERS, 3.0))
-        for n in (500, 1000)
-    ]  # fmt: skip
-    for batch in BATCHES:
-        for n in SIZES:
-            floor = 1.5 if batch == 1 else 2.5
-            cases.append(
-                Case(f"B{batch} n{n} m{n} p{n // 2}", "grid",
-                     lambda batch=batch, n=n: problems.optnet(batch, n, n, n // 2),
-                     dict.fromkeys(peers.PEERS, floor))
-            )  # fmt: skip
-    return cases
-
-
-@dataclass(frozen=True)
-class Row:
-    """A contestant on a workload: medians in milliseconds, and what they compare to."""
-
-    case: str
-    group: str
-    contestant: str
-    forward: float
-    both: float
-    ratio: float  # both, over ours
-    floor: float | None
-    error: float | None  # of the gradients, median; None if it failed
-    failure: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the floor is met; None where there is none or the peer is wrong."""
-        wrong = self.error is None or self.error > TOLERANCE
-        return None if self.floor is None or wrong else self.ratio >= self.floor
+def sparse_reference(data: Any, seed: Tensor) -> Reference:
+    """The same for one problem with sparse matrices."""
+    sol = qp.solve(QP(*data))
+    return reference.on_pattern(data, seed, (sol.lam > sol.slack).numpy())
 
 
 def sorting(P: Tensor, q: Tensor, A: Tensor, b: Tensor, G: Tensor, h: Tensor) -> Tensor:
@@ -104,162 +48,91 @@ def sorting(P: Tensor, q: Tensor, A: Tensor, b: Tensor, G: Tensor, h: Tensor) ->
     return (-q - levels.gather(-1, last - 1)).clamp(min=0)
 
 
-def contestants(case: Case, wanted: list[str]) -> dict[str, peers.Layer]:
-    """Ours, the peers that are installed, and a closed form where there is one."""
-    found: dict[str, peers.Layer] = {OURS: peers.companion}
-    for name, (module, layer) in peers.PEERS.items():
-        there = importlib.util.find_spec(module) is not None
-        if there and (not wanted or name in wanted):
-            found[name] = layer
-    if "sorting" in case.floors:
-        found["sorting"] = sorting
+def simplex_reference(fields: problems.Fields, seed: Tensor) -> Reference:
+    """Closed form: the seed less its mean, on the coordinates that are positive."""
+    support = (sorting(*fields) > 0).double()
+    mean = (seed * support).sum(-1, keepdim=True) / support.sum(-1, keepdim=True)
+    return Reference([None, -support * (seed - mean), None, None, None, None])
+
+
+def optnet(name: str, group: str, size: tuple, floors: dict[str, float]) -> Case:
+    """A batch from OptNet's generator; `size` is batch, n, m, p.
+
+    A model whose parameters are matrices takes minutes to build where n is large, and
+    cvxpylayers' default a minute to solve where the batch is; it is wrong there anyway.
+    """
+    known = peers.CONTESTANTS if size[1] <= MODELLED else peers.PLAIN
+    if group == "grid" and size[0] > MANY:
+        known = {k: v for k, v in known.items() if k != "cvxpylayers"}
+    warm = partial(problems.optnet, min(size[0], 2), 10, 10, min(size[3], 5))
+    return Case(
+        name, group, partial(problems.optnet, *size), known, floors,
+        dense_reference, warm,
+        dict(zip(("batch", "n", "m", "p"), size, strict=True)),
+    )  # fmt: skip
+
+
+def shared(name: str, make: Any, floors: dict[str, float]) -> Case:
+    """A batch whose matrices are shared; one peer is wrong on them as they are."""
+    layers = {**peers.CONTESTANTS, "qpth, shared": peers.SHARED}
+    warm = partial(make, 2)
+    return Case(name, "applied", make, layers, floors, dense_reference, warm)
+
+
+def simplex(batch: int, names: tuple[str, ...]) -> Case:
+    """Projections onto the simplex, differentiated in the point alone."""
+    layers = {name: peers.ONLY_Q[name] for name in (OURS, *names)}
+    layers |= {f"cvxpylayers{end}": peers.simplex(solver)
+               for end, solver in (("", "DIFFCP"), (", moreau", "MOREAU"))}  # fmt: skip
+    layers["moreau"] = Contestant("moreau", peers.moreau_simplex)
+    floors = dict.fromkeys(layers, 80.0)
+    layers["sorting"] = Contestant("torch", partial(peers.only_q, sorting))
+    if batch > 100:
+        floors["sorting"] = 1.0
+    return Case(
+        f"simplex n1000 B{batch}", "applied", partial(problems.simplex, batch), layers,
+        floors, simplex_reference, partial(problems.simplex, 2, 1000),
+    )  # fmt: skip
+
+
+def one_sparse(name: str, make: Any, floor: float, n: int) -> Case:
+    """One problem with sparse matrices."""
+    layers = sparse_peers.SMALL if n <= LARGEST else sparse_peers.ANY_SIZE
+    return Case(
+        name, "sparse", lambda: sparse_peers.tensors(make()), layers,
+        dict.fromkeys(layers, floor), sparse_reference,
+        lambda: sparse_peers.tensors(sparse.banded(4)), {"n": n},
+    )  # fmt: skip
+
+
+def cases() -> list[Case]:
+    """Every workload."""
+    first = {"qpth": 20, "proxsuite": 10, "dqp": 10, "moreau": 8}
+    first |= {"cvxpylayers": 60, "cvxpylayers, moreau": 60}
+    second = {"qpth": 15, "proxsuite": 5, "dqp": 8, "moreau": 6}
+    found = [
+        optnet(Q1[0], "dense", Q1[1], first),
+        optnet("B128 n100 m100 p0", "dense", (128, 100, 100, 0), second),
+        shared("Sudoku B150", problems.sudoku,
+               {"qpth": 90, "proxsuite": 30, "moreau": 25}),
+        shared("denoising B32", problems.denoising, dict.fromkeys(OTHERS, 8.0)),
+        simplex(128, ("moreau",)),  # of the others, each takes minutes there
+        simplex(4, tuple(peers.LAYERS)[1:]),
+    ]  # fmt: skip
+    for batch in BATCHES:
+        floors = dict.fromkeys(OTHERS, 1.5 if batch == 1 else 2.5)
+        for n in SIZES:
+            size = (batch, n, n, n // 2)
+            if size != Q1[1]:  # the first of all has higher floors
+                name = f"B{batch} n{n} m{n} p{n // 2}"
+                found.append(optnet(name, "grid", size, floors))
+    for n in (500, 1000):
+        size, floors = (1, n, n, n // 2), dict.fromkeys(OTHERS, 3.0)
+        found.append(optnet(f"B1 n{n} m{n} p{n // 2}", "single", size, floors))
+    for stages in STAGES:
+        n, make = 12 * stages, partial(sparse.banded, stages)
+        found.append(one_sparse(f"banded n{n}", make, 1.3, n))
+    for n in (500, 1000):
+        make = partial(sparse.scattered, n)
+        found.append(one_sparse(f"scattered n{n}", make, 3.0, n))
     return found
-
-
-def call(layer: peers.Layer, case: Case, data: problems.Fields) -> tuple:
-    """Milliseconds forward and in all, and the gradients of a fixed linear loss."""
-    leaves = [v.clone() for v in data]
-    for k, v in enumerate(leaves):
-        v.requires_grad_(not case.only_q or k == 1)
-    generator = torch.Generator().manual_seed(1)
-    seed = torch.randn(data[1].shape, generator=generator, dtype=data[1].dtype)
-    start = time.process_time()
-    x = layer(*leaves)
-    middle = time.process_time()
-    (x * seed).sum().backward()
-    end = time.process_time()
-    return 1e3 * (middle - start), 1e3 * (end - start), [v.grad for v in leaves]
-
-
-def gradient_error(found: list[Tensor | None], wanted: list[Tensor | None]) -> float:
-    """Largest over the fields of the median over the batch of relative errors."""
-    errors = [0.0]
-    for a, b in zip(found, wanted, strict=True):
-        if a is None or b is None or not b.numel():
-            continue
-        a, b = (v.reshape(len(v), -1) if v.dim() > 1 else v[None] for v in (a, b))
-        size = b.norm(dim=1)
-        scale = size.clamp(min=1e-3 * float(size.median()) + 1e-300)
-        errors.append(float(((a - b).norm(dim=1) / scale).median()))
-    return max(errors)
-
-
-def measure(case: Case, rounds: int, wanted: list[str]) -> list[Row]:
-    """Rows of a workload: an unmeasured call of each, then interleaved rounds."""
-    data, field = case.make(), contestants(case, wanted)
-    samples: dict[str, list[tuple[float, float]]] = {}
-    grads: dict[str, list[Tensor | None]] = {}
-    failures: dict[str, str] = {}
-    for turn in range(rounds + 1):
-        for name, layer in field.items():
-            if name in failures:
-                continue
-            try:
-                forward, both, grads[name] = call(layer, case, data)
-            except Exception as error:  # noqa: BLE001 - a peer may fail in any way
-                failures[name] = f"{type(error).__name__}: {error}"[:120]
-                continue
-            if turn:
-                samples.setdefault(name, []).append((forward, both))
-    medians = {
-        name: [statistics.median(column) for column in zip(*pairs, strict=True)]
-        for name, pairs in samples.items()
-    }
-    rows = []
-    for name in field:
-        floor = case.floors.get(name)
-        if name in failures:
-            nan = float("nan")
-            rows.append(
-                Row(
-                    case.name,
-                    case.group,
-                    name,
-                    nan,
-                    nan,
-                    nan,
-                    floor,
-                    None,
-                    failures[name],
-                )
-            )
-            continue
-        forward, both = medians[name]
-        ratio, error = both / medians[OURS][1], gradient_error(grads[name], grads[OURS])
-        rows.append(
-            Row(case.name, case.group, name, forward, both, ratio, floor, error)
-        )
-    return rows
-
-
-def _printed(row: Row) -> str:
-    if row.failure:
-        return f"{row.case:22}{row.contestant:11}  failed: {row.failure}"
-    verdict = {True: "met", False: "NOT MET", None: ""}[row.met]
-    floor = "" if row.floor is None else f"≥ {row.floor:g}"
-    return (
-        f"{row.case:22}{row.contestant:11}{row.forward:10.2f}{row.both:10.2f}"
-        f"{row.ratio:9.2f}  {floor:7}{row.error:9.0e}  {verdict}"
-    )
-
-
-def machine() -> dict[str, str | int | None]:
-    """What the figures depend on."""
-    names = (
-        "torch",
-        "numpy",
-        "scipy",
-        "numba",
-        "qpth",
-        "proxsuite",
-        "libdqp",
-        "moreau",
-    )
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = [s for s in info.read_text().splitlines() if s.startswith("model name")]
-        cpu = lines[0].split(":")[1].strip() if lines else cpu
-    return {"cpu": cpu, "cores": os.cpu_count(), **versions}
-
-
-def main() -> None:
-    """Print the table and write it as JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=[], help="groups of workloads")
-    parser.add_argument("--peers", nargs="*", default=[], help="names; all if none")
-    parser.add_argument("--json", type=Path, default=Path("_build/bench/qp.json"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    head = ("workload", "layer", "forward", "both, ms", "ratio", "floor", "error")
-    print("{:22}{:11}{:>10}{:>10}{:>9}  {:7}{:>9}".format(*head))
-    rows: list[Row] = []
-    for case in _cases():
-        if options.only and case.group not in options.only:
-            continue
-        for row in measure(case, options.rounds, options.peers):
-            rows.append(row)
-            print(_printed(row), flush=True)
-    verdicts = [row.met for row in rows if row.met is not None]
-    print(f"\n{sum(verdicts)} of {len(verdicts)} floors met")
-    facts = {
-        "machine": machine(),
-        "rounds": options.rounds,
-        "clock": "process time on one thread, medians of interleaved rounds",
-        "rows": [{**asdict(row), "met": row.met} for row in rows],
-    }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(facts, indent=1), "utf8")
-    print(options.json)
-
-
-if __name__ == "__main__":
-    main()

@@ -48,7 +48,6 @@ def test_remaining_figures_draw_each_curve():
     drawn = [
         figures.kinks(x, {"left": family, "right": family}, 0.5),
         figures.argmins(panels),
-        figures.ramps(x, family),
         figures.stiffness(1 + x, {"up": 1 + x, "down": 2 - x}),
         figures.valleys(PLANE, WEIGHTS, [PATH, PATH]),
         figures.imbalances(family, 2.0),

@@ -6,13 +6,9 @@ import itertools
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import Answer, Exercise, source
 
 ROUNDING = 1e-10  # on answers of order one
-
-
-def _source(head: str, body: str) -> str:
-    return f"import numpy as np\ndef {head}:\n    {body}\n"
 
 
 # ------------------------------------------------------------------------- chord
@@ -49,17 +45,17 @@ CHORD = Exercise(
     function="chord_gap",
     prompt="How far the chord from x to y lies above f at (1-t)x + ty.",
     stub="def chord_gap(f, x, y, t):\n    return None\n",
-    solution=_source(HEAD, "return (1 - t) * f(x) + t * f(y) - f((1 - t) * x + t * y)"),
+    solution=source(HEAD, "return (1 - t) * f(x) + t * f(y) - f((1 - t) * x + t * y)"),
     wrong=(
         (
-            _source(HEAD, "return f((1 - t) * x + t * y) - (1 - t) * f(x) - t * f(y)"),
+            source(HEAD, "return f((1 - t) * x + t * y) - (1 - t) * f(x) - t * f(y)"),
             "sign",
         ),
         (
-            _source(HEAD, "return t * f(x) + (1 - t) * f(y) - f((1 - t) * x + t * y)"),
+            source(HEAD, "return t * f(x) + (1 - t) * f(y) - f((1 - t) * x + t * y)"),
             "weights",
         ),
-        (_source(HEAD, "return f(x) / 2 + f(y) / 2 - f((x + y) / 2)"), "midpoint"),
+        (source(HEAD, "return f(x) / 2 + f(y) / 2 - f((x + y) / 2)"), "midpoint"),
     ),
     checks=(_chord,),
     hints=(
@@ -153,11 +149,11 @@ STEADY = Exercise(
     function="farthest",
     prompt="How far the minimizer of ½xᵀPx + qᵀx over a fixed set can move.",
     stub="def farthest(P, p, q):\n    return None\n",
-    solution=_source(STEADY_HEAD, f"return {NORM} / {LEAST}"),
+    solution=source(STEADY_HEAD, f"return {NORM} / {LEAST}"),
     wrong=(
-        (_source(STEADY_HEAD, f"return {NORM} / np.linalg.eigvalsh(P)[-1]"), "largest"),
-        (_source(STEADY_HEAD, f"return {NORM} * {LEAST}"), "divide"),
-        (_source(STEADY_HEAD, f"return {NORM} ** 2 / {LEAST}"), "square"),
+        (source(STEADY_HEAD, f"return {NORM} / np.linalg.eigvalsh(P)[-1]"), "largest"),
+        (source(STEADY_HEAD, f"return {NORM} * {LEAST}"), "divide"),
+        (source(STEADY_HEAD, f"return {NORM} ** 2 / {LEAST}"), "square"),
     ),
     checks=(_steady,),
     hints=("½xᵀPx is strongly convex; with which modulus?", "½xᵀPx ≥ ½ λ_min ‖x‖²."),

@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from companion import gradcheck
-from companion.exercises import Answer, Exercise
+from companion.exercises import Answer, Exercise, source
 
 ROUNDING = 1e-9  # on answers of order one to ten
-
-
-def _source(head: str, *lines: str) -> str:
-    body = "".join(f"    {line}\n" for line in lines)
-    return f"import numpy as np\ndef {head}:\n{body}"
 
 
 def _far(got: object, want: object) -> bool:
@@ -45,11 +40,11 @@ CERTIFY = Exercise(
     function="certificate",
     prompt="The largest (v-p)ᵀ(z-p) over a polygon with the given corners (rows).",
     stub="def certificate(v, p, corners):\n    return None\n",
-    solution=_source(CERTIFY_HEAD, "return np.max((corners - p) @ (v - p))"),
+    solution=source(CERTIFY_HEAD, "return np.max((corners - p) @ (v - p))"),
     wrong=(
-        (_source(CERTIFY_HEAD, "return np.max((corners - p) @ (p - v))"), "sign"),
-        (_source(CERTIFY_HEAD, "return np.max(corners @ (v - p))"), "from p"),
-        (_source(CERTIFY_HEAD, "return np.mean((corners - p) @ (v - p))"), "largest"),
+        (source(CERTIFY_HEAD, "return np.max((corners - p) @ (p - v))"), "sign"),
+        (source(CERTIFY_HEAD, "return np.max(corners @ (v - p))"), "from p"),
+        (source(CERTIFY_HEAD, "return np.mean((corners - p) @ (v - p))"), "largest"),
     ),
     checks=(_certify,),
     hints=(
@@ -81,7 +76,7 @@ def _normal(answer: Answer) -> str | None:
 
 
 def _normal_source(active: str, test: str) -> str:
-    return _source(
+    return source(
         "weights(G, h, x, g)",
         f"rows = {active}",
         "lam = np.zeros(len(h))",
@@ -143,11 +138,11 @@ DUAL = Exercise(
     function="dual",
     prompt="The nearest point of the dual cone, from the projection onto the cone.",
     stub="def dual(v, project):\n    return None\n",
-    solution=_source(DUAL_HEAD, "return v + project(-v)"),
+    solution=source(DUAL_HEAD, "return v + project(-v)"),
     wrong=(
-        (_source(DUAL_HEAD, "return v - project(v)"), "polar"),
-        (_source(DUAL_HEAD, "return project(v)"), "its own dual"),
-        (_source(DUAL_HEAD, "return v - project(-v)"), "turned"),
+        (source(DUAL_HEAD, "return v - project(v)"), "polar"),
+        (source(DUAL_HEAD, "return project(v)"), "its own dual"),
+        (source(DUAL_HEAD, "return v - project(-v)"), "turned"),
     ),
     checks=(_dual,),
     hints=("The dual cone is -K°.", "Apply Moreau's decomposition to -v."),
@@ -186,12 +181,12 @@ DISTANCE = Exercise(
     function="slope",
     prompt="The gradient of ½ dist(v, C)², from the projection onto C.",
     stub="def slope(v, project):\n    return None\n",
-    solution=_source(DISTANCE_HEAD, "return v - project(v)"),
+    solution=source(DISTANCE_HEAD, "return v - project(v)"),
     wrong=(
-        (_source(DISTANCE_HEAD, "return project(v) - v"), "sign"),
-        (_source(DISTANCE_HEAD, "return 2 * (v - project(v))"), "factor"),
+        (source(DISTANCE_HEAD, "return project(v) - v"), "sign"),
+        (source(DISTANCE_HEAD, "return 2 * (v - project(v))"), "factor"),
         (
-            _source(
+            source(
                 DISTANCE_HEAD,
                 "away = v - project(v)",
                 "return away / np.linalg.norm(away)",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer
-from companion.exercises.optnet.frame import adjoint, exercise, far, instances
+from companion.exercises import Answer, returning
+from companion.exercises.optnet.frame import adjoint, far, instances
 
 
 def _gap(answer: Answer) -> str | None:
@@ -113,8 +113,8 @@ INVERSE = (
 )
 
 EXERCISES = (
-    exercise(
-        "gap",
+    returning(
+        "optnet-ex-gap",
         "The gap p(z) − p(x) at a point z with Az = b, from the multipliers (★).",
         ("gap", "problem, sol, z"),
         "(z - sol.x) @ problem.P @ (z - sol.x) / 2"
@@ -135,8 +135,8 @@ EXERCISES = (
         _gap,
         ("Expand p(z) about x.", "Replace Px + q by −Aᵀnu − Gᵀlam."),
     ),
-    exercise(
-        "shared",
+    returning(
+        "optnet-ex-shared",
         "The gradient of a parameter shared by a batch, from one row an instance (★).",
         ("shared", "rows"),
         "rows.sum(axis=0)",
@@ -148,8 +148,8 @@ EXERCISES = (
         _shared,
         ("Differentiate a sum of losses.", "The chain rule adds over the uses."),
     ),
-    exercise(
-        "grad-P",
+    returning(
+        "optnet-ex-grad-P",
         "The gradient in P from x and d_x (★★).",
         ("grad_P", "x, dx"),
         "(np.outer(dx, x) + np.outer(x, dx)) / 2",
@@ -161,8 +161,8 @@ EXERCISES = (
         _grad_P,
         ("dP is symmetric.", "⟨M, dP⟩ sees the symmetric part of M only."),
     ),
-    exercise(
-        "grad-G",
+    returning(
+        "optnet-ex-grad-G",
         "The gradient in G from x, lam, d_x and d_lam (★★).",
         ("grad_G", "x, lam, dx, dlam"),
         "np.outer(dlam, x) + np.outer(lam, dx)",
@@ -174,8 +174,8 @@ EXERCISES = (
         _grad_G,
         ("G appears twice in the KKT conditions.", "Add the two contributions."),
     ),
-    exercise(
-        "jacobian",
+    returning(
+        "optnet-ex-jacobian",
         "The Jacobian of x in q from the active set (★★★).",
         ("jacobian", "problem, sol"),
         INVERSE.format(sign="-", rows="problem.G[sol.lam > 0]"),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
-from companion.exercises.optnet.frame import adjoint, exercise, far, instances
+from companion.exercises import Answer, Exercise, returning
+from companion.exercises.optnet.frame import adjoint, far, instances
 from companion.problems import QP, QPSolution
 from companion.reference import qp
 
@@ -153,8 +153,8 @@ def _alarm(answer: Answer) -> str | None:
 
 
 REST = "problem.A.T @ grads.A + problem.G.T @ grads.G"
-ALARM = exercise(
-    "alarm",
+ALARM = returning(
+    "optnet-ex-alarm",
     "The residual of identity (v), a matrix (★★).",
     ("alarm", "problem, sol, grads, g"),
     f"2 * problem.P @ grads.P + np.outer(problem.q, grads.q) + {REST}"

@@ -13,11 +13,14 @@ from torch import Tensor
 
 from companion.layers.qp import engines
 from companion.layers.qp.engines import Run
-from companion.layers.qp.interior_point import largest
+from companion.layers.qp.interior_point import ROUNDING, largest
 from companion.layers.qp.kkt import matvec, norms
 from companion.problems import QP, Certificate, Status
 
-TOLERANCE = 1e-9  # residual of a direction, relative to its gain and to its terms
+TOLERANCE = 1e-9  # residual of a direction, relative to its gain
+
+NEAR = 1e-9  # an entry, beside the largest, that the next step may take to zero
+NOISE = 1e-13  # and one that is rounding of zero after it
 
 
 class Proof(NamedTuple):
@@ -38,23 +41,26 @@ def certifies(problem: QP, certificate: Certificate) -> Proof:
     A Farkas ray (nu, lam) has Aᵀnu + Gᵀlam = 0, lam ≥ 0 and bᵀnu + hᵀlam < 0: any
     feasible x would give 0 = (Aᵀnu + Gᵀlam)ᵀx ≤ bᵀnu + hᵀlam.  A recession direction d
     has Pd = 0, Ad = 0, Gd ≤ 0 and qᵀd < 0: from a feasible point the objective falls
-    along it for ever.  Signs of lam are exact; residuals are at most 1e-9 of the gain
-    and of the terms that they sum.  NaN proves nothing.
+    along it for ever.  Signs of lam are exact.  Each entry of a residual is at most
+    1e-12 of the terms that it sums, t = |A|ᵀ|nu| + |G|ᵀlam, and 1e-9 of the gain, so
+    that a feasible x would have tᵀ|x| ≥ 1e12 times the gain and a sum of absolute
+    values ≥ 1e9; likewise for d.  NaN proves nothing.
     """
     P, q, A, b, G, h = (v.detach().double() for v in problem.fields)
     nu, lam, d = (v.detach().double() for v in _parts(certificate))
     ray = matvec(A.mT, nu) + matvec(G.mT, lam)
-    terms = largest(matvec(A.abs().mT, nu.abs()) + matvec(G.abs().mT, lam.abs()))
+    terms = matvec(A.abs().mT, nu.abs()) + matvec(G.abs().mT, lam.abs())
     gain, error = -((b * nu).sum(-1) + (h * lam).sum(-1)), largest(ray)
     positive = (lam >= 0).all(-1) & (gain > 0)
-    # a ray of zero rows alone has no terms: its residual is exact
-    primal = positive & (error <= TOLERANCE * torch.minimum(gain, terms))
+    rounded = (ray.abs() <= ROUNDING * terms).all(-1)
+    primal = positive & rounded & (error <= TOLERANCE * gain)
     reach = torch.where(positive, gain / error, 0.0)
 
     fall = -(q * d).sum(-1)
-    leaves = largest(matvec(P, d), matvec(A, d), matvec(G, d).clamp(min=0))
-    terms = largest(*(matvec(M.abs(), d.abs()) for M in (P, A, G)))
-    dual = (fall > 0) & (leaves <= TOLERANCE * torch.minimum(fall, terms))
+    leaves = torch.cat([matvec(P, d), matvec(A, d), matvec(G, d).clamp(min=0)], -1)
+    terms = torch.cat([matvec(M.abs(), d.abs()) for M in (P, A, G)], -1)
+    rounded = (leaves.abs() <= ROUNDING * terms).all(-1)
+    dual = (fall > 0) & rounded & (largest(leaves) <= TOLERANCE * fall)
     return Proof(primal, dual, reach)
 
 
@@ -92,10 +98,59 @@ def prove(
                                    strict=True):  # fmt: skip
                 whole[mask] = part
     certificate = Certificate(nu, lam, d)
+    mask = _unproved(data, certificate, lost) & ~given
+    if bool(mask.any()):
+        _polish(data, certificate, mask)
+        mask = _unproved(data, certificate, lost) & ~given
+    return torch.where(mask, int(Status.NUMERICAL_ERROR), status), certificate
+
+
+def _unproved(
+    data: tuple[Tensor, ...], certificate: Certificate, lost: tuple[Tensor, ...]
+) -> Tensor:
+    """Instances without a solution whose certificate does not show it."""
     proof = certifies(QP(*data), certificate)
-    unproved = (lost[0] & ~proof.primal_infeasible) | (lost[1] & ~proof.dual_infeasible)
-    failed = unproved & ~given
-    return torch.where(failed, int(Status.NUMERICAL_ERROR), status), certificate
+    primal, dual = lost
+    return (primal & ~proof.primal_infeasible) | (dual & ~proof.dual_infeasible)
+
+
+def _polish(data: tuple[Tensor, ...], found: Certificate, mask: Tensor) -> None:
+    """Replace what the mask selects by what is nearby and holds to rounding."""
+    some = tuple(v.expand(len(mask), *v.shape[1:])[mask] for v in data)
+    whole = _parts(found)
+    for v, part in zip(whole, _polished(some, *(v[mask] for v in whole)), strict=True):
+        v[mask] = part
+
+
+def _polished(
+    data: tuple[Tensor, ...], nu: Tensor, lam: Tensor, d: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays without entries that are zero but for rounding, and moved.
+
+    To the nearest point at which the equalities hold that the kept entries have to
+    satisfy: Aᵀnu + Gᵀlam = 0; Pd = 0, Ad = 0 and Gd = 0 where it is nearly zero.
+    """
+    P, _, A, b, G, _ = data
+    size = torch.cat([norms(A), norms(G)], -1)
+    C = torch.cat([A, G], -2) / size.unsqueeze(-1)
+    y = torch.cat([nu, lam], -1) * size
+    y = torch.where(y.abs() <= NEAR * _top(y), 0.0, y)
+    y = _within((C * (y != 0).unsqueeze(-1)).mT, y) / size
+    away = matvec(G / norms(G).unsqueeze(-1), d) < -NEAR * _top(d)
+    touching = torch.where(away.unsqueeze(-1), 0.0, G)
+    d = _within(torch.cat([P, A, touching], -2), d)
+    return y[:, : b.shape[-1]], y[:, b.shape[-1] :], d
+
+
+def _within(M: Tensor, v: Tensor) -> Tensor:
+    """The point of the null space of M nearest to v, without rounding of zeros."""
+    near = v - matvec(torch.linalg.pinv(M), matvec(M, v))
+    return torch.where(near.abs() <= NOISE * _top(v), 0.0, near)
+
+
+def _top(v: Tensor) -> Tensor:
+    """The largest absolute entry, with its axis."""
+    return v.abs().amax(-1, keepdim=True) if v.shape[-1] else v.sum(-1, keepdim=True)
 
 
 def _farkas(data: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ dense problems with P ≻ 0.  Both are compiled, exact and on the CPU; whatever 
 cannot solve, and everything where numba is not installed, goes to "interior_point";
 what that cannot decide, and every problem with sparse matrices, to "sparse".
 
-Chapter: optnet.md. Theorems: qp-active-set.
+Chapter: interior-point.md. Theorems: qp-active-set.
 """
 
 from __future__ import annotations

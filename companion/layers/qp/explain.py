@@ -9,19 +9,18 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from companion.layers.qp.kkt import norms
-from companion.layers.qp.regularity import Rows, regularity, rows_of
+from companion.layers.qp.regularity import Rows, of_sparse, regularity, rows_of
+from companion.layers.qp.response import Response, response
+from companion.layers.qp.sparse import is_sparse
+from companion.layers.qp.sparse.regularity import shaped, told
+from companion.layers.qp.sparse.response import response as sparse_response
 from companion.problems import QP, QPSolution, Regularity, Status, Verdict
 from companion.problems.outcomes import CURVATURE_MARGIN
 
-NOTHING = 1e-13  # speed, beside the KKT inverse and the data, that counts as none
-SHARED = 1e-6  # part of a row that other active rows have, from which it is dependent
-CUTOFF = 1e-14  # relative eigenvalue below which the KKT matrix counts as singular
 KINDS = {"P": "row", "q": "entry", "A": "equality", "b": "equality"}
 
 
@@ -110,15 +109,6 @@ class Explanation:
         return "\n".join(paragraphs)
 
 
-class Response(NamedTuple):
-    """How fast x moves with every row of a field, along the seed, and at weak rows."""
-
-    speed: Tensor
-    gradient: Tensor
-    pressure: Tensor
-    scale: Tensor
-
-
 def explain(
     problem: QP, solution: QPSolution, wrt: str = "h", *, seed: Tensor | None = None
 ) -> Explanation:
@@ -127,18 +117,18 @@ def explain(
     `str` of the result reads as a paragraph for every instance.  A row that is zero for
     every loss has a cause of its own; with `seed`, the gradient of a loss in x, rows
     that are zero for this loss alone are told as well.  Rows are those of the field:
-    entries of q, rows of P.
+    entries of q, rows of P.  Of sparse matrices only what is stored is data; up to 3000
+    variables they may be the field.
 
     Raises
     ------
     ValueError
-        If `wrt` is not the name of a field.
+        If `wrt` is not the name of a field, or a sparse matrix that is too large.
     """
     if wrt not in ("P", "q", "A", "b", "G", "h"):
         msg = f"wrt: expected one of P, q, A, b, G, h, got {wrt!r}"
         raise ValueError(msg)
-    rows, verdicts = rows_of(problem, solution), regularity(problem, solution)
-    response = _response(rows, wrt, seed, problem)
+    rows, verdicts, moves = _measured(problem, solution, wrt, seed)
     names = _flat(verdicts.verdict)
     heads, reasons, numbers = [], [], []
     for i, verdict in enumerate(names):
@@ -147,15 +137,28 @@ def explain(
         status = Status(int(solution.status.reshape(-1)[i])).name
         heads.append(_headline(wrt, place, verdict, own, status))
         numbers.append(own)
-        causes = _causes(i, (rows, verdicts, response), wrt, seeded=seed is not None)
+        causes = _causes(i, (rows, verdicts, moves), wrt, seeded=seed is not None)
         values = _row_values(rows, wrt, i)
         reasons.append(
             tuple(
-                Reason(place, k, cause, *values[k], float(response.speed[i, k]))
+                Reason(place, k, cause, *values[k], float(moves.speed[i, k]))
                 for k, cause in enumerate(causes)
             )
         )
     return Explanation(wrt, tuple(heads), tuple(reasons), tuple(numbers))
+
+
+def _measured(
+    problem: QP, solution: QPSolution, wrt: str, seed: Tensor | None
+) -> tuple[Rows, Regularity, Response]:
+    """Rows, margins and speeds of all instances, dense or sparse."""
+    if is_sparse(problem):
+        found = told(problem, solution)
+        moves = sparse_response(problem, found, wrt, seed)
+        return of_sparse(problem, found), shaped(problem, found), moves
+    rows = rows_of(problem, solution)
+    moves = response(rows, wrt, seed, problem)
+    return rows, regularity(problem, solution), moves
 
 
 def _margins(reg: Regularity) -> list[tuple[str, Tensor]]:
@@ -197,90 +200,41 @@ def _headline(
     return f"{where}gradient in {wrt}: {verdict}; {why}."
 
 
-def _response(rows: Rows, wrt: str, seed: Tensor | None, problem: QP) -> Response:
-    """Speeds of x from the pseudo-inverse of the KKT matrix on the active rows."""
-    P, _, A, _, G, _ = rows.fields
-    n, p = P.shape[-1], A.shape[-2]
-    C = torch.cat([A, G], -2)
-    size = norms(C)
-    active = torch.cat([rows.strong.new_ones(len(P), p), rows.strong], -1)
-    C = C / size.unsqueeze(-1) * active.unsqueeze(-1)
-    corner = C.new_zeros(len(P), C.shape[-2], C.shape[-2])
-    K = torch.cat([torch.cat([P, C.mT], -1), torch.cat([C, corner], -1)], -2)
-    inverse = torch.linalg.pinv(K, rtol=CUTOFF, hermitian=True)
-    X, Y = inverse[:, :n, :n], inverse[:, n:, :n] / size.unsqueeze(-1)
-    dx = _speeds(rows, wrt, X, Y)
-    g = torch.zeros_like(rows.x)
-    if seed is not None:
-        g = seed.detach().double().expand(*problem.batch, n).reshape(-1, n)
-    speed = torch.linalg.vector_norm(dx, dim=-1).amax(-1)
-    gradient = (dx * g[:, None, None]).sum(-1).abs().amax(-1)
-    weak = rows.unit * rows.weak.unsqueeze(-1)
-    pressure = torch.linalg.vector_norm(dx @ weak.mT.unsqueeze(1), dim=-1).amax(-1)
-    sizes = {"P": rows.x, "A": _pair(rows.x, rows.nu), "G": _pair(rows.x, rows.lam)}
-    data = sizes[wrt].abs().amax(-1) if wrt in sizes else torch.ones_like(rows.x[:, 0])
-    scale = NOTHING * data * inverse.abs().amax((-2, -1))
-    return Response(speed, gradient, pressure, scale)
-
-
-def _pair(x: Tensor, y: Tensor) -> Tensor:
-    return torch.cat([x, y], -1)
-
-
-def _speeds(rows: Rows, wrt: str, X: Tensor, Y: Tensor) -> Tensor:
-    """Dx for every entry of the field; axes instance, row, entry of the row, variable.
-
-    X and Y are the blocks of the inverse that answer the cost and the constraints.
-    """
-    p = rows.nu.shape[-1]
-    Y = Y[:, :p] if wrt in "Ab" else Y[:, p:]
-    x = rows.x[:, None, :, None]
-    if wrt in "bh":
-        return Y.unsqueeze(-2)
-    if wrt == "q":
-        return -X.unsqueeze(-2)
-    if wrt == "P":
-        return -0.5 * (X.unsqueeze(2) * x + X.unsqueeze(1) * rows.x[:, :, None, None])
-    y = rows.nu if wrt == "A" else rows.lam
-    return -(y[:, :, None, None] * X.unsqueeze(1) + Y.unsqueeze(2) * x)
-
-
 def _causes(
     i: int, found: tuple[Rows, Regularity, Response], wrt: str, *, seeded: bool
 ) -> list[Cause]:
     """The cause of every row of a field in one instance."""
-    rows, reg, response = found
-    count = response.speed.shape[-1]
+    rows, reg, moves = found
+    count = moves.speed.shape[-1]
     if not rows.solved[i]:
         return [Cause.NOT_SOLVED] * count
     if not reg.unique.reshape(-1)[i]:
         return [Cause.TIED] * count
     curvature = float(reg.curvature.reshape(-1)[i])
-    bent = response.pressure[i] > response.scale[i]
+    bent = moves.pressure[i] > moves.scale[i]
     bent |= curvature <= CURVATURE_MARGIN
     fixed = Cause.VERTEX if math.isinf(curvature) else Cause.CLAMPED
     if wrt in "AG" or (wrt == "P" and not rows.x[i].any()):
         fixed = Cause.MEETS_ZERO
-    still = (response.speed[i] <= response.scale[i]).tolist()
-    unseen = (response.gradient[i] <= response.scale[i]).tolist()
+    still = (moves.speed[i] <= moves.scale[i]).tolist()
+    unseen = (moves.gradient[i] <= moves.scale[i]).tolist()
     causes = [Cause.ONE_SIDED if one else Cause.MOVES for one in bent.tolist()]
     for k, (zero, hidden) in enumerate(zip(still, unseen, strict=True)):
         if zero:
             causes[k] = fixed
         elif seeded and hidden and not bent[k]:
             causes[k] = Cause.PROJECTED
-    return causes if wrt in "Pq" else _constrained(causes, rows, wrt, i)
+    if wrt in "Pq":
+        return causes
+    return _constrained(causes, (rows, moves.alone[i].tolist()), wrt, i)
 
 
-def _constrained(causes: list[Cause], rows: Rows, wrt: str, i: int) -> list[Cause]:
+def _constrained(
+    causes: list[Cause], found: tuple[Rows, list[bool]], wrt: str, i: int
+) -> list[Cause]:
     """The causes that only rows of constraints have, before those of any field."""
-    _, _, A, _, _, _ = (v[i] for v in rows.fields)
-    p, strong = len(A), rows.strong[i]
-    C = torch.cat([A / norms(A).unsqueeze(-1), rows.unit[i] * strong.unsqueeze(-1)])
-    # what is missing to one on the diagonal of CC⁺ is shared with other rows
-    covered = (C * torch.linalg.pinv(C, rtol=CUTOFF).mT).sum(-1) > 1 - SHARED
-    own = covered[:p] if wrt in "Ab" else covered[p:]
-    for k, alone in enumerate(own.tolist()):
+    (rows, own), strong = found, found[0].strong[i]
+    for k, alone in enumerate(own):
         if wrt in "Gh" and not strong[k]:
             causes[k] = Cause.WEAK if rows.weak[i, k] else Cause.INACTIVE
         elif not alone:

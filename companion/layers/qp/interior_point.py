@@ -2,7 +2,8 @@
 
 Nothing here is differentiated: the forward pass only has to find the solution.
 
-Chapter: optnet.md. Theorems: qp-optimality, qp-uniqueness.
+Chapter: interior-point.md. Theorems: qp-optimality, central-path-gap,
+newton-residual-decrease.
 Source: mehrotra1992implementation, for the predictor and corrector.
 """
 
@@ -19,6 +20,7 @@ from companion.problems import Status
 TOLERANCE = 1e-9  # on every KKT residual of a solved instance, relative to its terms
 TARGET = 1e-11  # at which an instance stops iterating
 CERTIFICATE = 1e-8  # residual of a Farkas or recession direction, relative to its gain
+ROUNDING = 1e-12  # residual of a direction that is one, beside the terms of its entry
 MARGIN = 1e-10  # a row is active where |G_i| lam_i exceeds slack_i / |G_i| by this
 PROXIMAL = (
     1e-13  # added to pivots of a Newton system; residuals are of the true problem
@@ -79,7 +81,18 @@ def solve(data: Data) -> tuple[Point, Tensor]:
     """
     scaled, sizes = balance(data)
     point, status = _iterate(scaled)
+    status = torch.where(_impossible(data), int(Status.PRIMAL_INFEASIBLE), status)
     return _finish(data, restore(point, sizes), status)
+
+
+def _impossible(data: Data) -> Tensor:
+    """Whether a row of zeros asks for what is not zero: the iterates blow up then.
+
+    Less than the tolerance is no violation, there as elsewhere.
+    """
+    free_A, free_G = ((M == 0).all(-1) for M in (data.A, data.G))
+    asked = torch.cat([free_A * data.b.abs(), free_G * (-data.h).clamp(min=0)], -1)
+    return largest(asked) > TOLERANCE * (1 + largest(data.b, data.h))
 
 
 def balance(data: Data) -> tuple[Data, tuple[Tensor, Tensor, Tensor]]:
@@ -120,7 +133,7 @@ def error(data: Data, z: Point) -> Tensor:
 
 
 def _iterate(data: Data) -> tuple[Point, Tensor]:
-    """Iterate until every instance has an outcome; return each one's best iterate."""
+    """Iterate until every instance has an outcome; its best iterate, its status."""
     z = best = start(data)
     lowest = error(data, z)
     status = torch.full_like(lowest, Status.MAX_ITERATIONS, dtype=torch.int64)
@@ -134,7 +147,7 @@ def _iterate(data: Data) -> tuple[Point, Tensor]:
         for code, reached in _outcomes(data, z, now):
             status = torch.where(running & reached, int(code), status)
             running = running & ~reached
-        # rounding can end an instance's progress before its target: finish it as it is
+        # rounding can end progress before the target: finish it as it is
         running = running & ~((lowest < NEARLY) & (since >= PATIENCE))
         if not running.any():
             break

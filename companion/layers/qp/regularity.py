@@ -6,11 +6,13 @@ Chapter: sensitivity.md. Theorems: kkt-nonsingular.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from companion.layers.qp import sparse
 from companion.layers.qp.interior_point import active_rows
 from companion.layers.qp.kkt import matvec, norms, solve_kkt
 from companion.layers.qp.stability import radius
@@ -65,6 +67,23 @@ def rows_of(problem: QP, sol: QPSolution) -> Rows:
     )  # fmt: skip
 
 
+def of_sparse(problem: QP, found: list[Any]) -> Rows:
+    """The rows of sparse instances, each with what was found of it; no matrices."""
+    sizes = (problem.n, problem.p, *(problem.m,) * 4)
+    parts = []
+    for one in found:
+        if one is None:
+            parts.append(tuple(map(np.zeros, sizes)))
+        else:
+            rows = one[0]
+            parts.append((*rows.point, rows.slack, rows.strong, rows.weak))
+    x, nu, lam, slack, strong, weak = (
+        torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True)
+    )
+    solved = torch.tensor([one is not None for one in found])
+    return Rows((), x, nu, lam, slack, x[:0], strong.bool(), weak.bool(), solved)
+
+
 def regularity(problem: QP, sol: QPSolution, direction: QP | None = None) -> Regularity:
     """How far every instance is from losing its derivative, with a verdict in words.
 
@@ -84,10 +103,15 @@ def regularity(problem: QP, sol: QPSolution, direction: QP | None = None) -> Reg
     KKT matrix is singular.  For q, b and h it is an exact ratio test, for P, A and G
     the least root of one matrix pencil a row.
 
+    A problem with sparse matrices gets the same numbers from sparse factorisations, the
+    eigenvalues to four digits, and a radius for directions of q, b and h.
+
     An instance that was not solved is NaN throughout, hence not differentiable.
 
     Source: fiacco1976sensitivity, Theorem 2.1, for the three conditions.
     """
+    if sparse.is_sparse(problem):
+        return sparse.regularity(problem, sol, direction)
     rows = rows_of(problem, sol)
     P, _, A, _, G, _ = rows.fields
     size, A = norms(G), A / norms(A).unsqueeze(-1)

@@ -41,9 +41,9 @@ def solve(  # noqa: PLR0913 - choices, each with a default
     P is its symmetric representative.  Arithmetic is float64 inside; the outputs have
     the dtype of the problem.
 
-    P, A and G may be sparse CSR tensors of one problem in float64 on the CPU; their
-    gradients are sparse CSR tensors of the same pattern, or flow on to the values that
-    they were built from.
+    P, A and G may be sparse CSR tensors in float64 on the CPU, shared by a batch or
+    with batch axes of their own; their gradients are sparse CSR tensors of the same
+    pattern, or flow on to the values that they were built from.
 
     `engine` is "auto", "separable" or "active_set" (compiled, need numba),
     "interior_point", or "sparse" (needs clarabel, or piqp, which is faster); `info` of

@@ -33,13 +33,16 @@ def along(problem: QP, **speeds: Any) -> QP:
         msg = f"along: expected names among P, q, A, b, G, h, got {', '.join(unknown)}"
         raise ValueError(msg)
     named = zip("PqAbGh", problem.fields, strict=True)
-    return QP(
-        **{
-            k: torch.as_tensor(speeds.get(k, 0.0), dtype=v.dtype, device=v.device)
-            + torch.zeros_like(v)
-            for k, v in named
-        }
-    )
+    return QP(**{k: _speed(v, speeds.get(k)) for k, v in named})
+
+
+def _speed(v: Tensor, speed: Any) -> Tensor:
+    """The speed of a field, of its size; zeros if none is given."""
+    if v.layout == torch.sparse_csr:
+        return v.detach() * 0 if speed is None else speed
+    speed = 0.0 if speed is None else speed
+    speed = torch.as_tensor(speed, dtype=v.dtype, device=v.device)
+    return speed + torch.zeros_like(v)
 
 
 def speeds(problem: QP, direction: QP) -> tuple[Tensor, ...]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from companion.plots.hypotheses import (
+    cones,
     convexity,
     curvature,
     derivatives,
+    embedding,
     existence,
     forms,
     layers,
@@ -23,17 +25,31 @@ from companion.plots.hypotheses.canvas import Picture
 GROUPS: dict[str, dict[str, Callable[[], Picture]]] = {
     "convex-function": convexity.FUNCTIONS,
     "convex-set": convexity.SETS,
-    "curvature": curvature.CURVATURE,
-    "strictness": {**multipliers.STRICT, **layers.STRICT},
-    "independence": {**multipliers.INDEPENDENT, **layers.INDEPENDENT},
+    "curvature": {
+        **curvature.CURVATURE,
+        **layers.CURVATURE,
+        **embedding.CURVATURE,
+    },
+    "strictness": {**multipliers.STRICT, **layers.STRICT, **embedding.STRICT},
+    "independence": {
+        **multipliers.INDEPENDENT,
+        **layers.INDEPENDENT,
+        **embedding.INDEPENDENT,
+    },
     "invertibility": derivatives.INVERTIBLE,
-    "solution": derivatives.SOLVED,
-    "feasibility": existence.FEASIBLE,
+    "solution": {**derivatives.SOLVED, **embedding.SOLVED},
+    "feasibility": {**existence.FEASIBLE, **layers.FEASIBLE, **embedding.EXISTENCE},
     "interior": {**existence.INTERIOR, **layers.INTERIOR},
     "closedness": existence.CLOSED,
-    "signs": forms.SIGNS,
-    "limits": {**derivatives.LIMITS, **layers.LIMITS},
-    "form": {**forms.STRUCTURE, **layers.STRUCTURE},
+    "kinks": cones.KINKS,
+    "signs": {**forms.SIGNS, **cones.SIGNS, **layers.SIGNS, **embedding.SIGNS},
+    "limits": {**derivatives.LIMITS, **layers.LIMITS, **embedding.LIMITS},
+    "form": {
+        **forms.STRUCTURE,
+        **layers.STRUCTURE,
+        **cones.STRUCTURE,
+        **embedding.STRUCTURE,
+    },
 }
 PICTURES: dict[str, Callable[[], Picture]] = {
     key: picture for group in GROUPS.values() for key, picture in group.items()

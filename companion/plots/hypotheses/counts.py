@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from companion.plots import INK
 from companion.plots.hypotheses.canvas import (
@@ -80,22 +81,30 @@ def runs(
     return done(axes, says)
 
 
+def _tile(i: int, j: int) -> Path:
+    return Path([(j, -i), (j + 0.92, -i), (j + 0.92, 0.92 - i), (j, 0.92 - i), (j, -i)],
+                closed=True)  # fmt: skip
+
+
 def tiles(
     says: str, matrix: np.ndarray, marked: Collection[Cell], text: str
 ) -> Picture:
     """A matrix, its entries in tiles, and the red ones where it goes wrong."""
     axes = canvas(box=True)
     rows, columns = matrix.shape
+    size = FONT + 1 if columns < 4 else FONT - 1  # a number fits its tile
+    for colour, faint in ((GREY, 0.12), (RED, 0.3)):
+        places = [
+            c for c in np.ndindex(rows, columns) if (c in marked) == (colour == RED)
+        ]
+        if places:
+            tile = Path.make_compound_path(*(_tile(i, j) for i, j in places))
+            axes.add_patch(PathPatch(tile, facecolor=colour, alpha=faint, linewidth=0))
     for (i, j), value in np.ndenumerate(matrix):
         wrong = (i, j) in marked
-        colour = RED if wrong else GREY
-        axes.add_patch(
-            Rectangle((j, -i), 0.92, 0.92, facecolor=colour,
-                      alpha=0.3 if wrong else 0.12, linewidth=0)
-        )  # fmt: skip
         shown = f"{value:.2g}".replace("-", "−")
         axes.text(j + 0.46, 0.46 - i, shown, color=RED if wrong else INK,
-                  fontsize=FONT + 1, ha="center", va="center",
+                  fontsize=size, ha="center", va="center",
                   weight="bold" if wrong else "normal")  # fmt: skip
     axes.text(columns / 2, 0.12 - rows + 0.75, text, color=INK, fontsize=FONT,
               ha="center", va="top")  # fmt: skip

@@ -130,8 +130,8 @@ def kink(
         values += [-reach * claim, reach * claim]
         end = reach if abs(claim - right) > abs(claim - left) else -reach
         over = claim * end > (right * end if end > 0 else left * end)
-        note(axes, (end, claim * end), texts[2], RED,
-             (-7 if claim < 0 else 0, 9 if over else -9))  # fmt: skip
+        below = (-9, -1) if claim < 0 else (0, -9)
+        note(axes, (end, claim * end), texts[2], RED, (0, 9) if over else below)
     room(axes, (-1, 1), (min(values), max(values)), 0.2)
     for side, slope, text in ((-0.6, left, texts[0]), (0.6, right, texts[1])):
         lower = claim is not None and claim * side > slope * side

@@ -5,7 +5,7 @@ Chapter: hard-constraints.md.  Theorems: sigmoid-argmin, softmax-argmin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import sympy as sp
@@ -211,9 +211,6 @@ def assert_generic_jacobian(temperature: sp.Expr) -> None:
 def softmax_derivatives_at_size_three() -> None:
     assert_divergence_signed()
     assert_generic_jacobian(heat)
-
-
-Map = Callable[[np.ndarray], np.ndarray]
 
 
 def assert_lowest(

@@ -1,6 +1,6 @@
 """The systems of an interior-point step, solved once more for the gradient.
 
-Chapter: representation.md.  Theorems: symmetric-kkt, schur-reduction.
+Chapter: interior-point.md.  Theorems: symmetric-kkt, schur-reduction.
 """
 
 from __future__ import annotations

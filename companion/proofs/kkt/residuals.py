@@ -152,7 +152,6 @@ kkt_error_bound = theorem(
 )
 
 mu = sp.Symbol("mu", positive=True)
-CURVATURE = W.rule("P = μI + (P - μI)", P * 1, [mu * sp.S.One, M])
 LEFT = W.rule("definition of r", r, [P * y, q, T(A) * om, T(G) * ka])
 FEASIBLE = (W.rule("Ax = b", A * x, b), W.rule("Ay = b", A * y, b))
 SLACKS = (W.rule("slack of x", G * x, h - s), W.rule("slack of y", G * y, h - t))

@@ -5,7 +5,7 @@ Chapter: kkt.md.  Theorems: kkt-sufficient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,9 +92,6 @@ def gap() -> Iterator[Step]:
     yield from chain(W, [fz, -fx], *links)
     hypotheses = (STATIONARY, FEASIBLE, ANY_POINT, SLACK)
     assert list(nonnegative(W, [fz, -fx], TERMS, *hypotheses)), "no term has a sign"
-
-
-Function = Callable[[sp.Matrix], sp.Expr]
 
 
 @dataclass(frozen=True, eq=False)

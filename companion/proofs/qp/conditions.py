@@ -52,8 +52,6 @@ P, q, A, b, G, h, x, nu, lam, L, S, g, z, u, v, e, w = W(
 dP, dq, dA, db, dG, dh, dx, dnu, dlam, dL = W("dP dq dA db dG dh dx dnu dlam dL")
 T, d = W.T, W.d
 
-STATIONARITY = [P * x, q, T(A) * nu, T(G) * lam]
-
 # The conditions at the solution, solved for one word each.
 STATIONARY = W.rule("stationarity", q, [-P * x, -T(A) * nu, -T(G) * lam])
 FEASIBLE = W.rule("Ax = b", A * x, b)

@@ -62,7 +62,6 @@ G, x, L, K, S, Z, P, A, g, u, v, w = W("G x L K S Z P A g u v w")
 M, R, E, V, t, f, dx, dG, dh, dlam = W("M R E V t f dx dG dh dlam")
 T = W.T
 POSITIVE = W.inverse("λ > 0", L, K)
-ROOM = W.inverse("s > 0", S, Z)
 
 smoothed_adjoint = theorem(
     "smoothed-adjoint",

@@ -3,7 +3,8 @@
 A direction is a QP whose six fields hold the speeds of the data.
 
 Chapter: nonsmooth.md. Theorems: directional-derivative, degenerate-duals,
-least-squares-at-kink, central-path-smoothing, lp-vertex, clarke-jacobian.
+least-squares-at-kink, central-path-smoothing, lp-vertex, clarke-jacobian,
+central-path-gap, central-path-accuracy.
 """
 
 from __future__ import annotations

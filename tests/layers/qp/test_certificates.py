@@ -8,11 +8,21 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 
 from companion.layers import qp
+from companion.layers.qp.sparse import libraries
 from companion.problems import QP, Certificate, Status
+from companion.reference import qp as reference
 from tests.layers.qp.cases import BAD, as_torch, batch_of, sample
 from tests.layers.qp.families import INFEASIBLE, UNBOUNDED, gnar, qp_of, tensor
+
+SPARSE = pytest.param(
+    "sparse",
+    marks=pytest.mark.skipif(
+        not libraries.installed(), reason="needs clarabel or piqp"
+    ),
+)
 
 
 def rational(v: torch.Tensor) -> np.ndarray:
@@ -105,10 +115,53 @@ def test_a_wrong_certificate_proves_nothing():
         assert not qp.certifies(problem, replace(right, d=wrong)).dual_infeasible
 
 
-def test_far_feasible_points_are_not_called_infeasible():
-    for alpha in (1e-8, 1e-10):  # x = (0, 1/alpha) is feasible
-        sol = qp.solve(gnar(alpha))
-        assert sol.status == Status.NUMERICAL_ERROR
+def slit(alpha: float) -> QP:
+    """Two walls at an angle of about alpha: feasible from x_2 = 1/alpha on."""
+    rows = [[1.0, 1.0], [-1.0, -1.0 - alpha]]
+    return qp_of([0.0, 0.0], rows, [0.0, -1.0], P=[[1.0, 0.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("engine", ["auto", "interior_point", SPARSE, "reference"])
+@pytest.mark.parametrize("power", [24, 27, 30, 33, 36])
+@pytest.mark.parametrize("make", [gnar, slit])
+def test_far_feasible_points_are_not_called_infeasible(make, power, engine):
+    problem = make(2.0**-power)  # x = (0, 2^power), or a point as far away
+    if engine == "reference":
+        status = reference.solve(problem.map(lambda v: v.numpy())).status
+    else:
+        status = qp.solve(problem, engine=engine).status
+    assert int(status) not in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
+
+
+def test_gap_between_parallel_walls_is_proved():
+    problem = slit(0.0)
+    proof = qp.certifies(problem, qp.solve(problem).certificate)
+    assert proof.primal_infeasible
+    (nu, lam), d = (tensor([]), tensor([1.0, 1.0])), tensor([torch.nan] * 2)
+    ray = Certificate(nu, lam, d)
+    assert qp.certifies(problem, ray).primal_infeasible
+    # the same ray leaves a gap of 2^-30, which points at 2^30 go through
+    assert not qp.certifies(slit(2.0**-30), ray).primal_infeasible
+
+
+def planes(seed: int) -> QP:
+    """Half-planes with small integers, rows of zeros among them; few have a point."""
+    rng = np.random.default_rng(seed)
+    m = int(rng.integers(3, 8))
+    G, h = rng.integers(-2, 3, (m, 2)), rng.integers(-3, 2, m)
+    return QP(np.eye(2), rng.standard_normal(2), G=1.0 * G, h=1.0 * h)
+
+
+def test_planar_programs_without_a_point_are_all_proved():
+    seen = set()
+    for seed in range(80):
+        problem = planes(seed)
+        other = linprog(np.zeros(2), problem.G, problem.h, bounds=(None, None)).status
+        want = {0: Status.SOLVED, 2: Status.PRIMAL_INFEASIBLE}[other]  # says HiGHS
+        seen.add(want)
+        assert reference.solve(problem).status == want
+        assert int(qp.solve(as_torch(problem)).status) == want
+    assert len(seen) == 2
 
 
 def test_certificates_stand_in_their_rows_of_a_batch():

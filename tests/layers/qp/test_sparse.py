@@ -209,6 +209,7 @@ def test_warm_start_needs_no_library():
     moved = QP(problem.P, problem.q + 1e-6, *problem.fields[2:])
     warm = qp.solve(moved, engine="sparse", warm_start=cold)
     assert int(warm.info["iterations"]) == 0
+    assert not warm.info["library"]
     torch.testing.assert_close(
         warm.x, qp.solve(moved, engine="sparse").x, atol=1e-9, rtol=0
     )

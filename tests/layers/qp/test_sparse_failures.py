@@ -73,12 +73,6 @@ BAD_CALLS = {
         TypeError,
         r"QP\.G: expected a sparse CSR",
     ),
-    "batch": (
-        "q",
-        lambda v: v.expand(2, -1),
-        ValueError,
-        r"single problem .*got batch",
-    ),
     "skew": (
         "P",
         lambda v: csr(v.to_dense().numpy() + np.eye(len(v.to_dense()), k=1)),

@@ -2,5 +2,5 @@
 
 Needs numba; without it the layer falls back to the interior point in torch.
 
-Chapter: optnet.md. Theorems: qp-active-set, qp-gradients.
+Chapter: interior-point.md. Theorems: nonnegative-dual, dual-active-set, qp-gradients.
 """

@@ -1,6 +1,6 @@
 """One chunk of a batch differentiated: the adjoint, and every gradient it gives.
 
-Chapter: optnet.md. Theorems: qp-gradients.
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 """
 
 from __future__ import annotations

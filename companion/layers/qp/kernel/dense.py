@@ -3,7 +3,7 @@
 numba's cache knows of a change in this file only, and not of one in a module that it
 calls: after such a change, delete the compiled files in `__pycache__`.
 
-Chapter: optnet.md. Theorems: qp-active-set.
+Chapter: interior-point.md. Theorems: nonnegative-dual, qp-active-set.
 """
 
 from __future__ import annotations

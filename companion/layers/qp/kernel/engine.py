@@ -1,6 +1,6 @@
 """The compiled active set as an engine of the layer: arrays in, factors kept, threads.
 
-Chapter: optnet.md. Theorems: qp-active-set, qp-gradients.
+Chapter: interior-point.md. Theorems: qp-active-set, qp-gradients.
 """
 
 from __future__ import annotations

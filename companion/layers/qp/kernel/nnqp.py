@@ -4,7 +4,8 @@ R is the Gram matrix of the constraints in the metric of P⁻¹, so that w = Rz 
 minus their slacks, scaled.  Rows enter one by one, the most violated first; a factor of
 R on the rows inside is updated, never computed anew.
 
-Chapter: optnet.md. Source: goldfarb1983numerically.
+Chapter: interior-point.md. Theorems: nonnegative-dual, dual-active-set.
+Source: goldfarb1983numerically.
 """
 
 from __future__ import annotations

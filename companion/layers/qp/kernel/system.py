@@ -4,7 +4,7 @@ With P = LLᵀ, X = [A; G]L⁻ᵀ and S = XXᵀ, elimination of the equalities l
 in the multipliers of G alone.  Once its active rows are known, the same factors solve
 the KKT system on them, for the solution, its refinement and its adjoint.
 
-Chapter: optnet.md. Theorems: qp-active-set.
+Chapter: interior-point.md. Theorems: nonnegative-dual, qp-active-set.
 """
 
 from __future__ import annotations

@@ -11,10 +11,18 @@ from fractions import Fraction
 import numpy as np
 from scipy import sparse
 
-from companion.layers.qp.sparse.data import CERTIFICATE, Data, Matrix, stacked
+from companion.layers.qp.sparse.data import (
+    CERTIFICATE,
+    ROUNDING,
+    Data,
+    Matrix,
+    Point,
+    stacked,
+)
 from companion.layers.qp.sparse.factor import System
 
 POLISHES = 3  # of a ray, each to 15 more digits
+NEAR = 1e-7  # a library's zero, beside the largest entry
 NOISE = 1e-13  # gain beside the terms that it sums that rounded data could produce
 
 
@@ -36,6 +44,31 @@ def relaxed(d: Data) -> Data:
     return Data(sparse.csr_matrix((n + more, n + more)), q, A, d.b, G, h)
 
 
+def straight_ray(d: Data, nu: np.ndarray, lam: np.ndarray) -> Point:
+    """A nearby (nu, lam) with Aᵀnu + Gᵀlam = 0 to rounding, on its larger entries."""
+    C, ray = stacked(d.A, d.G), np.concatenate([nu, lam])
+    used = np.abs(ray) > NEAR * np.abs(ray).max(initial=0.0)
+    ray[~used] = 0
+    if used.any():
+        ray[used] = _onto(C[used], ray[used])
+    return Point(np.zeros(len(d.q)), ray[: len(nu)], ray[len(nu) :])
+
+
+def straight_direction(d: Data, x: np.ndarray) -> np.ndarray:
+    """A nearby x with Px = 0, Ax = 0 and, where Gx is nearly zero, zero there."""
+    flat = d.G @ x > -NEAR * np.abs(x).max(initial=0.0)
+    rows = sparse.vstack([d.P, d.A, d.G[flat]], format="csr")
+    return _onto(rows.T.tocsr(), x)
+
+
+def _onto(C: Matrix, y: np.ndarray) -> np.ndarray:
+    """The vector y moved by least-norm steps to Cᵀy = 0, without rounding of zeros."""
+    step = _least_norm(C)
+    for _ in range(POLISHES):
+        y = y + step(-(C.T @ y))
+    return np.where(np.abs(y) > NOISE * np.abs(y).max(initial=0.0), y, 0.0)
+
+
 def exact_ray(d: Data, nu: np.ndarray, lam: np.ndarray) -> np.ndarray | None:
     """The Farkas ray (nu, lam) refined until rational arithmetic confirms it.
 
@@ -55,14 +88,17 @@ def exact_ray(d: Data, nu: np.ndarray, lam: np.ndarray) -> np.ndarray | None:
         y = [v + Fraction(float(dv)) for v, dv in zip(y, step, strict=True)]
     products = [Fraction(float(r)) * v for r, v in zip(rhs, y, strict=True)]
     gain, size = -sum(products), max(map(abs, products))
-    left = max(map(abs, _transposed(C, y)), default=Fraction(0))
+    left, terms = _transposed(C, y), _transposed(abs(C), [abs(v) for v in y])
     keeps_signs = all(
         v >= 0 for v, i in zip(y, np.flatnonzero(used), strict=True) if i >= len(nu)
     )
     if (
         not keeps_signs
         or gain <= Fraction(NOISE) * size
-        or left > Fraction(CERTIFICATE) * gain
+        or max(map(abs, left), default=0) > Fraction(CERTIFICATE) * gain
+        or any(
+            abs(v) > Fraction(ROUNDING) * t for v, t in zip(left, terms, strict=True)
+        )
     ):
         return None
     ray[:] = 0

@@ -22,7 +22,7 @@ def is_sparse(problem: QP) -> bool:
 
 
 def check_layout(problem: QP) -> None:
-    """Refuse what is not one problem in float64, on the CPU, in compressed rows."""
+    """Refuse what is not in float64, on the CPU, in compressed rows."""
     for name, v in zip("PqAbGh", problem.fields, strict=True):
         if not isinstance(v, Tensor):
             msg = f"QP.{name}: expected a torch tensor, got {type(v).__name__}"
@@ -40,12 +40,6 @@ def check_layout(problem: QP) -> None:
                 f"got layout {v.layout}; use .to_sparse_csr()"
             )
             raise TypeError(msg)
-    if problem.batch:
-        msg = (
-            "QP: expected a single problem with sparse matrices, got batch "
-            f"{problem.batch}"
-        )
-        raise ValueError(msg)
 
 
 def check_convex(P: Matrix) -> None:

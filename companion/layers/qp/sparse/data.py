@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from companion.layers.qp.interior_point import CERTIFICATE, MARGIN
+from companion.layers.qp.interior_point import CERTIFICATE, MARGIN, ROUNDING
 
 Matrix = Any  # of SciPy, in compressed rows; its annotations say what may be None
 
@@ -63,9 +63,9 @@ def finite(data: Data) -> bool:
 def scaled(data: Data) -> tuple[Data, Scale]:
     """The problem with rows of norm one and an objective of entries at most one."""
     cost = largest(data.P.data, data.q) or 1.0
-    scale = Scale(cost, _norms(data.A), _norms(data.G))
+    scale = Scale(cost, lengths(data.A), lengths(data.G))
     rows = (
-        (_divided(M, size), v / size)
+        (row_divided(M, size), v / size)
         for M, v, size in ((data.A, data.b, scale.A), (data.G, data.h, scale.G))
     )
     (A, b), (G, h) = rows
@@ -77,7 +77,7 @@ def unscaled(z: Point, scale: Scale) -> Point:
     return Point(z.x, z.nu * (scale.cost / scale.A), z.lam * (scale.cost / scale.G))
 
 
-def _norms(M: Matrix) -> np.ndarray:
+def lengths(M: Matrix) -> np.ndarray:
     """Euclidean norm of every row, 1 for a zero row."""
     squares = np.zeros(M.shape[0])
     np.add.at(squares, rows_of(M), M.data**2)
@@ -89,7 +89,8 @@ def rows_of(M: Matrix) -> np.ndarray:
     return np.repeat(np.arange(M.shape[0], dtype=M.indices.dtype), np.diff(M.indptr))
 
 
-def _divided(M: Matrix, size: np.ndarray) -> Matrix:
+def row_divided(M: Matrix, size: np.ndarray) -> Matrix:
+    """Every row divided by its size."""
     data = M.data / np.repeat(size, np.diff(M.indptr))
     return sparse.csr_matrix((data, M.indices, M.indptr), shape=M.shape)
 
@@ -141,8 +142,8 @@ def farkas(data: Data, nu: np.ndarray, lam: np.ndarray) -> bool:
     gain = -float(data.b @ nu + data.h @ lam)
     if not gain > 0 or largest(np.minimum(lam, 0)) > 0:
         return False
-    terms = largest(abs(data.A).T @ np.abs(nu), abs(data.G).T @ lam)
-    return largest(data.A.T @ nu + data.G.T @ lam) <= CERTIFICATE * min(gain, terms)
+    terms = abs(data.A).T @ np.abs(nu) + abs(data.G).T @ lam
+    return _vanishes(data.A.T @ nu + data.G.T @ lam, terms, gain)
 
 
 def recession(data: Data, x: np.ndarray) -> bool:
@@ -150,6 +151,12 @@ def recession(data: Data, x: np.ndarray) -> bool:
     gain = -float(data.q @ x)
     if not gain > 0:
         return False
-    leaves = largest(data.P @ x, data.A @ x, np.maximum(data.G @ x, 0))
-    terms = largest(*(abs(M) @ np.abs(x) for M in (data.P, data.A, data.G)))
-    return leaves <= CERTIFICATE * min(gain, terms)
+    leaves = np.concatenate([data.P @ x, data.A @ x, np.maximum(data.G @ x, 0)])
+    terms = np.concatenate([abs(M) @ np.abs(x) for M in (data.P, data.A, data.G)])
+    return _vanishes(leaves, terms, gain)
+
+
+def _vanishes(residual: np.ndarray, terms: np.ndarray, gain: float) -> bool:
+    """Whether it is small beside the gain, and each entry rounding of its terms."""
+    rounded = bool((np.abs(residual) <= ROUNDING * terms).all())
+    return rounded and largest(residual) <= CERTIFICATE * gain

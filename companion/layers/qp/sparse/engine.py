@@ -11,13 +11,19 @@ Chapter: optnet.md. Theorems: qp-active-set, qp-optimality.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from companion.layers.qp.interior_point import TOLERANCE
-from companion.layers.qp.sparse import libraries
+from companion.layers.qp.sparse import compiled, libraries
 from companion.layers.qp.sparse.border import WRONG, settle
-from companion.layers.qp.sparse.certificate import exact_ray, relaxed
+from companion.layers.qp.sparse.certificate import (
+    exact_ray,
+    relaxed,
+    straight_direction,
+    straight_ray,
+)
 from companion.layers.qp.sparse.data import (
     Data,
     Point,
@@ -45,7 +51,7 @@ class Found:
     active: np.ndarray
     iterations: int = 0
     library: str = ""
-    factor: Factor | None = None
+    factor: Any = None
     ray: Point | None = None
     residual: float = 0.0
 
@@ -60,9 +66,12 @@ def solve(data: Data, guess: np.ndarray | None = None) -> Found:
 
     `guess` are multipliers of G, whose positive ones say which rows to try first.
     """
-    system = System(data)
     if not finite(data):
-        return _failed(system)
+        return _failed(data)
+    found = _compiled(data, None if guess is None else guess > 0)
+    if found is not None:
+        return found
+    system = System(data)
     if guess is not None:
         found = identify(system, guess > 0, None, WARM)
         if found is not None and found.confirmed:
@@ -74,6 +83,19 @@ def solve(data: Data, guess: np.ndarray | None = None) -> Found:
         if found.confirmed:
             return found
     return _by_libraries(system) or _certified(system)
+
+
+def _compiled(data: Data, guess: np.ndarray | None) -> Found | None:
+    """The solution by the compiled active set, if it is confirmed."""
+    answer = compiled.settle(data, guess)
+    if answer is None and guess is not None:
+        answer = compiled.settle(data, None)
+    if answer is None:
+        return None
+    point, factors, residual, steps = answer
+    found = Found(point, Status.SOLVED, factors.active, steps, factor=factors)
+    found.residual = residual
+    return found if found.confirmed else None
 
 
 def _by_libraries(system: System) -> Found | None:
@@ -111,15 +133,25 @@ def _judged(system: System, answer: libraries.Answer) -> Found | None:
     idle = np.zeros(len(data.h), bool)
     if not all(np.isfinite(v).all() for v in z):
         return None
-    if answer.status == Status.PRIMAL_INFEASIBLE:
-        sure = farkas(system.scaled, z.nu * system.scale.A, z.lam * system.scale.G)
-        return Found(z, answer.status, idle, ray=z) if sure else None
-    if answer.status == Status.DUAL_INFEASIBLE:
-        sure = recession(system.scaled, z.x)
-        return Found(z, answer.status, idle, ray=z) if sure else None
+    if answer.status in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
+        ray = _proved(system, z, answer.status)
+        return None if ray is None else Found(z, answer.status, idle, ray=ray)
     size = system.scale.G
     active = z.lam * size / system.scale.cost > answer.slack / size
     return identify(system, active, z, CORRECTIONS)
+
+
+def _proved(system: System, z: Point, status: Status) -> Point | None:
+    """The library's ray, or one nearby, that holds to rounding; or None."""
+    d, scale = system.scaled, system.scale
+    if status == Status.DUAL_INFEASIBLE:
+        tries = (lambda: z.x, lambda: straight_direction(d, z.x))
+        held = (x for x in (make() for make in tries) if recession(d, x))
+        return next((z._replace(x=x) for x in held), None)
+    own = z._replace(nu=z.nu * scale.A, lam=z.lam * scale.G)
+    tries = (lambda: own, lambda: straight_ray(d, own.nu, own.lam))
+    held = (y for y in (make() for make in tries) if farkas(d, y.nu, y.lam))
+    return next((Point(z.x, y.nu / scale.A, y.lam / scale.G) for y in held), None)
 
 
 def identify(
@@ -184,14 +216,14 @@ def _corrected(system: System, z: Point, active: np.ndarray) -> np.ndarray:
 
 def _certified(system: System) -> Found:
     """Infeasible by the elastic program, or a failure."""
-    found, ray = _failed(system), _elastic(system)
+    found, ray = _failed(system.data), _elastic(system)
     if ray is not None:
         found.status, found.ray = Status.PRIMAL_INFEASIBLE, ray
     return found
 
 
-def _failed(system: System) -> Found:
-    nothing = Point(*(np.full(len(v), np.nan) for v in system.data[1::2]))
+def _failed(data: Data) -> Found:
+    nothing = Point(*(np.full(len(v), np.nan) for v in data[1::2]))
     return Found(nothing, Status.NUMERICAL_ERROR, np.zeros(len(nothing.lam), bool))
 
 

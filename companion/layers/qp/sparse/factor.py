@@ -21,7 +21,7 @@ from companion.layers.qp.sparse.data import (
     scaled,
 )
 
-SINGULAR = 1e11  # growth of a solution of the scaled system that counts as singular
+SINGULAR = 1e13  # growth of a solution of the scaled system that counts as singular
 SHIFT = 1e-8  # of the diagonal blocks, (P + SHIFT, −SHIFT), where it is singular
 REFINEMENTS = 3  # of a regular system; each halves the residual at least, or is last
 BALANCINGS = 8  # of rows and columns of a singular system

@@ -1,0 +1,209 @@
+"""Solves with M and Mᵀ for a whole batch: one factor an instance, then refinement.
+
+Chapter: cone-derivative.md. Theorems: cone-program-derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from companion.layers.cone_program.factor import Dense
+from companion.layers.cone_program.layout import Layout
+from companion.layers.cone_program.sparse_factor import Sparse, entries
+from companion.layers.cone_program.spectrum import Spectrum
+
+ROUNDING = 1e-13  # relative residual at which refinement ends
+ACCEPTED = 1e-9  # relative residual above which least squares takes over
+REFINEMENTS = 15
+SMALL = 250  # rows and columns together up to which dense factors are always cheaper
+FILLED = 0.1  # share of entries of A that are not zero, and
+GRAM = 0.1  # of AᵀA, up to which sparse factors are
+
+
+class Linearised:
+    """M at the points of a batch.  `exact` may move on while the factors stay."""
+
+    def __init__(
+        self,
+        P: np.ndarray,
+        A: np.ndarray,
+        spectrum: Spectrum,
+        wanted: np.ndarray,
+    ) -> None:
+        self.P, self.A = P, A
+        self.at = self.exact = spectrum
+        size = len(spectrum.lam)
+        self.factors: dict[int, Any] = {}
+        dense = np.flatnonzero(wanted)
+        if worth_trying(self.at.where, A.shape[-1]):
+            dense = self._sparse(dense)
+        if len(dense):
+            own = A if len(A) == 1 else A[dense]
+            B = self.at.take(dense).rotate(
+                np.broadcast_to(own, (len(dense), *A.shape[1:]))
+            )
+            for j, i in enumerate(dense):
+                Pi = P[i if len(P) > 1 else 0]
+                self.factors[int(i)] = Dense(Pi, B[j], self.at.lam[i])
+        self.residual = np.zeros(size)
+
+    def _sparse(self, places: np.ndarray) -> np.ndarray:
+        """Factor the instances with mostly zeros as such; the places of the others."""
+        others = []
+        for i in places.tolist():
+            A = mostly_zeros(self.A[i if len(self.A) > 1 else 0])
+            if A is None:
+                others.append(i)
+                continue
+            P = self.P[i if len(self.P) > 1 else 0]
+            self.factors[int(i)] = Sparse(P, A, self.at, i)
+        return np.array(others, int)
+
+    def move(self, spectrum: Spectrum) -> None:
+        """Answer for other points from now on; the factors serve to get there."""
+        self.exact = spectrum
+
+    def put(self, places: np.ndarray, other: Linearised, which: np.ndarray) -> None:
+        """Take the factors of some instances from another system."""
+        self.at.put(places, other.at, which)
+        for i, j in zip(places, which, strict=True):
+            self.factors[int(i)] = other.factors[int(j)]
+
+    def product(self, dx: np.ndarray, dv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """M (dx, dv)."""
+        dy = self.exact.times(dv)
+        return (
+            times(self.P, dx) + transposed(self.A, dy),
+            dv - dy - times(self.A, dx),
+        )
+
+    def transposed(
+        self, g1: np.ndarray, g2: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mᵀ (g1, g2)."""
+        return (
+            times(self.P, g1) - transposed(self.A, g2),
+            g2 + self.exact.times(times(self.A, g1) - g2),
+        )
+
+    def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(dx, dv) with M (dx, dv) = (r1, r2)."""
+        return self._refined((r1, r2), "solve", self.product)
+
+    def adjoint(self, f1: np.ndarray, f2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(g1, g2) with Mᵀ (g1, g2) = (f1, f2)."""
+        return self._refined((f1, f2), "adjoint", self.transposed)
+
+    def _refined(
+        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Refinement while the residual halves; other means where it stays large."""
+        u, w, left = self._improved(r, name, product)
+        for mend in (self._renewed, self._without_inverse):
+            poor = mend(left)
+            if poor.any():
+                again, more, after = self._improved(r, name, product)
+                better = poor & (after < left)
+                u[better], w[better] = again[better], more[better]
+                left[better] = after[better]
+        self.residual = left
+        return u, w
+
+    def _renewed(self, left: np.ndarray) -> np.ndarray:
+        """New factors at the exact points where old ones leave too much."""
+        poor = np.zeros(len(left), bool)
+        if self.at is self.exact:
+            return poor
+        poor[[i for i, f in self.factors.items() if f.regular]] = True
+        poor &= left > ACCEPTED
+        places = np.flatnonzero(poor)
+        if len(places):
+            P, A = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
+            some = np.ones(len(places), bool)
+            fresh = Linearised(P, A, self.exact.take(places), some)
+            self.put(places, fresh, np.arange(len(places)))
+        return poor
+
+    def _without_inverse(self, left: np.ndarray) -> np.ndarray:
+        """Least squares where the factors leave too much."""
+        poor = np.zeros(len(left), bool)
+        for i, factor in self.factors.items():
+            if left[i] > ACCEPTED and factor.regular:
+                factor.least_squares()
+                poor[i] = True
+        return poor
+
+    def _improved(
+        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        total = [np.zeros_like(v) for v in r]
+        error, size = r, norm(*r)
+        scale = np.where(size > 0, size, 1.0)
+        for _ in range(REFINEMENTS):
+            step = self.step(error[0], error[1], name)
+            trial = [v + dv for v, dv in zip(total, step, strict=True)]
+            left = [v - p for v, p in zip(r, product(*trial), strict=True)]
+            now = norm(*left)
+            better = now < size
+            for whole, part in zip(total, trial, strict=True):
+                whole[better] = part[better]
+            live = (now < 0.5 * size) & (now > ROUNDING * scale)
+            size = np.where(better, now, size)
+            if not live.any():
+                break
+            error = tuple(np.where(live[:, None], v, 0.0) for v in left)
+        return total[0], total[1], size / scale
+
+    def step(
+        self, r1: np.ndarray, r2: np.ndarray, name: str = "solve"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the factors alone answer."""
+        turned = r2
+        some = any(factor.rotated for factor in self.factors.values())
+        if some:
+            turned = self.at.rotate(r2[..., None])[..., 0]
+        u, w = np.zeros_like(r1), np.zeros_like(r2)
+        for i, factor in self.factors.items():
+            given = turned if factor.rotated else r2
+            u[i], w[i] = getattr(factor, name)(r1[i], given[i])
+        if some:
+            restored = self.at.restore(w[..., None])[..., 0]
+            for i, factor in self.factors.items():
+                if factor.rotated:
+                    w[i] = restored[i]
+        return u, w
+
+
+def worth_trying(where: Layout, n: int) -> bool:
+    """Whether there may be zeros enough for sparse factors to pay."""
+    triangle = sum(group.rows.size for group in where.psd)
+    return n + where.rows > SMALL and triangle < 0.5 * where.rows
+
+
+def mostly_zeros(A: np.ndarray) -> Any:
+    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have."""
+    values, rows, columns = entries(A)
+    if len(values) > FILLED * A.size:
+        return None
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(A)))])
+    thin = sparse.csr_matrix((values, columns, starts), A.shape)
+    pattern = sparse.csr_matrix((np.ones_like(values), columns, starts), A.shape)
+    return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
+
+
+def times(M: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """M v for matrices with a batch axis, of size one where it is shared."""
+    return (M @ v[..., None])[..., 0]
+
+
+def transposed(M: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Mᵀ v."""
+    return (v[..., None, :] @ M)[..., 0, :]
+
+
+def norm(*parts: np.ndarray) -> np.ndarray:
+    """Largest absolute entry of every instance."""
+    return np.max([np.abs(v).max(-1, initial=0.0) for v in parts], axis=0)

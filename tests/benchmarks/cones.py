@@ -1,0 +1,41 @@
+"""Cone programs: linear and second-order, semidefinite, exponential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.benchmarks import cone_peers, cone_problems
+from tests.benchmarks.cone_reference import reference
+from tests.benchmarks.family import OURS, Case
+
+NAME, ABOUT = "cones", "Cone programs: min qᵀx, Ax + s = b, s ∈ K"
+ACCURACY = (1e-6, None)  # wanted of our gradients: the median alone
+
+
+def case(group: str, make: Callable, size: tuple, batch: int, floor: float) -> Case:
+    """A workload, every peer's floor the same; `size` is what `make` takes."""
+    kind = make.__name__
+    name = f"{kind} {'x'.join(map(str, size[:2]))} B{batch}"
+    small = {"socp": (20, 40), "sdp": (4,), "logistic": (20, 3)}[kind]
+    others = (other for other in cone_peers.CONTESTANTS if other != OURS)
+    return Case(
+        name, group, partial(make, batch, *size), cone_peers.CONTESTANTS,
+        dict.fromkeys(others, floor), reference, partial(make, min(batch, 2), *small),
+        {"batch": batch}, ACCURACY,
+    )  # fmt: skip
+
+
+def cases() -> list[Case]:
+    """Every workload."""
+    socp, sdp = cone_problems.socp, cone_problems.sdp
+    return [
+        case("socp", socp, (100, 200), 1, 1.3),
+        case("socp", socp, (300, 450), 1, 1.3),
+        case("socp", socp, (500, 750, 0.02), 1, 1.3),
+        case("socp", socp, (100, 200), 32, 1.5),
+        case("socp", socp, (100, 200), 128, 1.5),
+        *(case("sdp", sdp, (side,), 1, 1.2) for side in (10, 20, 30)),
+        case("sdp", sdp, (10,), 32, 1.2),
+        *(case("exp", cone_problems.logistic, (100, 20), k, 1.2) for k in (1, 32)),
+    ]

@@ -1,0 +1,89 @@
+"""What a family of workloads consists of; `qp` is one.
+
+A family is a module with `NAME`, `ABOUT` and `cases()`.  A case makes its data from a
+seed, names the layers that compete on it and by how much ours is to be ahead of each,
+and has a reference for the gradients that no contestant provides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+OURS = "companion"
+Gradients = list[Tensor | None]  # one for each field; None where it is not asked for
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem as a contestant wants it; what stands here is not timed.
+
+    `gradients` turns those of the leaves into those of the fields of the case.
+    """
+
+    leaves: list[Tensor]
+    forward: Callable[..., Tensor]
+    gradients: Callable[[Sequence[Tensor | None]], Gradients] = list
+    untouched: tuple[int, ...] = ()  # leaves that ask for no gradient
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A layer: the module that it needs, and its way to prepare a problem."""
+
+    module: str
+    prepare: Callable[[Any], Task]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Gradients to believe, and the instances of a batch where none exists."""
+
+    gradients: Gradients
+    irregular: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workload, and by how much each correct peer is to be behind at least."""
+
+    name: str
+    group: str
+    make: Callable[[], Any]
+    contestants: dict[str, Contestant]
+    floors: dict[str, float]
+    reference: Callable[[Any, Tensor], Reference]
+    warm: Callable[[], Any] | None = None  # a small problem of the kind, solved first
+    size: dict[str, int] = field(default_factory=dict)
+    accuracy: tuple[float, float | None] = (1e-9, 1e-6)  # ours: median, and worst
+
+
+def seed_like(x: Tensor) -> Tensor:
+    """The fixed weights of the loss, one for each entry of the solution."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
+
+def errors(found: Gradients, wanted: Reference) -> tuple[float, float]:
+    """Relative errors of gradients: median over the batch, and worst regular instance.
+
+    Each is the largest over the fields.  An error is measured beside the size of the
+    gradient, or a thousandth of the median size if that is larger: some instances of a
+    batch have a gradient of almost zero.
+    """
+    medians, worsts = [0.0], [0.0]
+    for a, b in zip(found, wanted.gradients, strict=True):
+        if a is None or b is None or not b.numel():
+            continue
+        a, b = (v.detach().reshape(len(v), -1) for v in (a, b))
+        size = b.norm(dim=1)
+        scale = size.clamp(min=1e-3 * float(size.median()) + 1e-300)
+        error = (a - b).norm(dim=1) / scale
+        medians.append(float(error.median()))
+        regular = [k for k in range(len(error)) if k not in wanted.irregular]
+        worsts.append(float(error[regular].max()))
+    return max(medians), max(worsts)
