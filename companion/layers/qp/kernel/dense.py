@@ -13,7 +13,7 @@ from numba import njit
 
 from companion.layers.qp.kernel import nnqp
 from companion.layers.qp.kernel.lapack import COMPILED, finite
-from companion.layers.qp.kernel.nnqp import solve_lower
+from companion.layers.qp.kernel.rows import solve_lower
 from companion.layers.qp.kernel.system import (
     expand,
     factor,

@@ -22,7 +22,7 @@ from companion.layers.qp.kernel.lapack import (
     eliminate,
     gram,
 )
-from companion.layers.qp.kernel.nnqp import (
+from companion.layers.qp.kernel.rows import (
     add_products,
     add_selected,
     solve_lower,
