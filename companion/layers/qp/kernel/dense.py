@@ -13,8 +13,14 @@ from numba import njit
 
 from companion.layers.qp.kernel import nnqp
 from companion.layers.qp.kernel.lapack import COMPILED, finite
-from companion.layers.qp.kernel.nnqp import solve_lower
-from companion.layers.qp.kernel.system import factor, on_active, pick, reduce
+from companion.layers.qp.kernel.rows import solve_lower
+from companion.layers.qp.kernel.system import (
+    expand,
+    factor,
+    on_active,
+    pick,
+    reduce,
+)
 
 INACCURATE, DEGENERATE = 4, 5  # beside the outcomes of nnqp and of the factors
 PASSES = 50  # of the rows, that the active set may take
@@ -85,7 +91,7 @@ def degenerate(G, y, slack):
 
 
 @njit(**COMPILED)
-def solve_one(factors, instance, rhs, guess, x, y, slack):
+def solve_one(calls, constants, factors, instance, rhs, guess, x, y, slack):
     """Count of active rows, iterations, outcome, and whether refinement was needed.
 
     x, y and slack are filled.
@@ -100,13 +106,15 @@ def solve_one(factors, instance, rhs, guess, x, y, slack):
         z[:] = guess
     limit = PASSES * (len(z) + 1)
     count, iterations, outcome = nnqp.minimize(
-        R, f[p:], z, F, rows, len(guess) > 0, FEASIBLE * size, limit
+        calls, constants, R, f[p:], z, F, rows, len(guess) > 0, FEASIBLE * size, limit
     )
     if outcome != nnqp.SOLVED:
         return count, iterations, outcome, False
-    rd, rp = q.copy(), rhs.copy()
     x[:], y[:] = 0.0, 0.0
-    on_active(L, X, S, F, rows, count, rd, rp, x, y)
+    for a in range(count):
+        z[a] = -f[p + rows[a]]
+    expand(L, X, S, F, rows, count, t, f[:p], z, x, y)
+    rd, rp = np.empty(n), np.empty(len(rhs))
     error = residual(P, q, A, G, rhs, x, y, rd, rp)
     rough = error > ACCURATE
     if rough:
@@ -168,6 +176,6 @@ def solve_chunk(calls, constants, span, data, factors, guess, found, keep, share
         rhs[:p], rhs[p:] = pick(b, i), pick(h, i)
         pieces = (L[own], X[own], S[own], R, F[i if keep else 0], rows[i])
         counts[i], iterations[i], outcomes[i], rough[i] = solve_one(
-            pieces, instance, rhs, guess[i] if len(guess) > 0 else none,
-            x[i], y[i], slack[i],
+            calls, constants, pieces, instance, rhs,
+            guess[i] if len(guess) > 0 else none, x[i], y[i], slack[i],
         )  # fmt: skip

@@ -54,7 +54,7 @@ def _blas() -> tuple[threadpoolctl.LibController, ...]:
 
 
 @cache
-def _calls() -> tuple[int, int, int]:
+def _calls() -> tuple[int, int, int, int]:
     return routines()
 
 
@@ -141,10 +141,9 @@ def gradients(
     gx, gy = seeds
     g = as_array(gx), np.empty((0, k)) if gy is None else as_array(gy)
     found = np.empty((size, n)), np.empty((size, k))
-    filled = tuple(
-        np.empty((size if want else 0, r, n))
-        for want, r in zip(wanted, (n, p, k - p), strict=True)
-    )
+    pairs = zip(wanted, (n, p, k - p), strict=True)
+    shapes = ((size if want else 0, r, n) for want, r in pairs)
+    filled = tuple(map(workspace.lent, workspace.take(*shapes)))
 
     def act(span: tuple[int, int]) -> None:
         adjoint.adjoint_chunk(

@@ -13,33 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from companion.layers.qp.kernel.lapack import COMPILED
+from companion.layers.qp.kernel.lapack import COMPILED, eliminate
+from companion.layers.qp.kernel.rows import add_selected, solve_lower, solve_upper
 
 DEPENDENT = 1e-13  # share of a diagonal entry below which a row depends on those inside
 SEED_DEPENDENT = 1e-9  # the same, for rows that are only guessed
-SWEEPS = 5  # of coordinate descent, for the guess
-TRIALS = 6  # times that a guess may lose its negative rows
+SWEEPS = 10  # of coordinate descent, for the guess
+SMALL = 24  # rows up to which a factor is made here
 SOLVED, STOPPED, UNBOUNDED = 0, 1, 2
-
-
-@njit(**COMPILED)
-def solve_lower(L, b, n):
-    """Replace b by L⁻¹b."""
-    for i in range(n):
-        total = b[i]
-        for j in range(i):
-            total -= L[i, j] * b[j]
-        b[i] = total / L[i, i]
-
-
-@njit(**COMPILED)
-def solve_upper(L, b, n):
-    """Replace b by L⁻ᵀb."""
-    for i in range(n - 1, -1, -1):
-        value = b[i] / L[i, i]
-        b[i] = value
-        for j in range(i):
-            b[j] -= L[i, j] * value
 
 
 @njit(**COMPILED)
@@ -64,6 +45,22 @@ def factor_rows(R, rows, count, F):
 
 
 @njit(**COMPILED)
+def _factor(calls, constants, R, rows, count, F):
+    """The same, faster: by LAPACK if no row depends on earlier ones."""
+    if count <= SMALL:
+        return factor_rows(R, rows, count, F)
+    for a in range(count):
+        for b in range(a + 1):
+            F[a, b] = R[rows[a], rows[b]]
+    failed = eliminate(calls, constants, F, count, F, 0, 0)
+    for a in range(count):
+        pivot = F[a, a] * F[a, a]
+        if failed or not pivot > SEED_DEPENDENT * R[rows[a], rows[a]]:
+            return factor_rows(R, rows, count, F)
+    return count
+
+
+@njit(**COMPILED)
 def _descend(R, r, z):
     """A few sweeps of coordinate descent from zero."""
     m = len(r)
@@ -81,45 +78,52 @@ def _descend(R, r, z):
 
 @njit(**COMPILED)
 def _support(z, rows):
-    """Collect the rows with positive entries, and set z to zero."""
+    """Collect the rows with positive entries."""
     count = 0
     for i in range(len(z)):
         if z[i] > 0:
             rows[count] = i
             count += 1
-        z[i] = 0.0
     return count
 
 
 @njit(**COMPILED)
-def _keep_positive(value, rows, count):
-    """Drop the rows whose value is negative; the new count."""
-    kept = 0
+def _first_to_vanish(z, goal, count):
+    """Share of the way from z to a goal at which an entry is zero, and its place."""
+    step, place = 1.0, -1
     for a in range(count):
-        if value[a] >= 0:
-            rows[kept], value[kept] = rows[a], value[a]
-            kept += 1
-    return kept
+        if goal[a] < 0.0:
+            ratio = z[a] / (z[a] - goal[a])
+            if ratio <= step:
+                step, place = ratio, a
+    return step, place
 
 
 @njit(**COMPILED)
-def seed(R, r, z, F, rows):
-    """Rows on which the unconstrained minimizer is nonnegative, from z's support."""
-    count = _support(z, rows)
-    value = np.empty(len(r))
-    for _ in range(TRIALS):
-        count = factor_rows(R, rows, min(count, F.shape[0]), F)
-        for a in range(count):
-            value[a] = -r[rows[a]]
-        solve_lower(F, value, count)
-        solve_upper(F, value, count)
-        kept = _keep_positive(value, rows, count)
-        if kept == count:
+def seed(calls, constants, R, r, z, F, rows):
+    """Rows on which the unconstrained minimizer is nonnegative, from z's support.
+
+    From z towards that minimizer; where a row turns negative it leaves.
+    """
+    count = min(_support(z, rows), F.shape[0])
+    count = _factor(calls, constants, R, rows, count, F)
+    here, half, goal = np.empty(count), np.empty(count), np.empty(count)
+    for a in range(count):
+        here[a], half[a] = z[rows[a]], -r[rows[a]]
+    z[:] = 0.0
+    solve_lower(F, half, count)
+    while True:
+        goal[:count] = half[:count]
+        solve_upper(F, goal, count)
+        step, place = _first_to_vanish(here, goal, count)
+        if place < 0:
             for a in range(count):
-                z[rows[a]] = value[a]
+                z[rows[a]] = goal[a]
             return count
-        count = kept
-    return 0
+        for a in range(count):
+            here[a] = max(here[a] + step * (goal[a] - here[a]), 0.0)
+        here[place : count - 1] = here[place + 1 : count]
+        count = _leave(F, rows, count, place, half)
 
 
 @njit(**COMPILED)
@@ -135,10 +139,8 @@ def _most_violated(w, scale, inside, tolerance):
 def _direction(R, F, rows, count, entering, l, d):
     """How the rows inside answer one that enters; returns its own curvature."""
     for a in range(count):
-        total = R[entering, rows[a]]
-        for b in range(a):
-            total -= F[a, b] * l[b]
-        l[a] = total / F[a, a]
+        l[a] = R[entering, rows[a]]
+    solve_lower(F, l, count)
     curvature = R[entering, entering]
     for a in range(count):
         curvature -= l[a] * l[a]
@@ -165,16 +167,17 @@ def _advance(R, w, z, d, rows, count, entering, step):
     """Move along the direction; w follows, row by row of R."""
     for i in range(len(w)):
         w[i] += step * R[entering, i]
+    add_selected(R, rows, count, d, step, w)
     for a in range(count):
-        share, row = step * d[a], rows[a]
-        z[row] += share
-        for i in range(len(w)):
-            w[i] += share * R[row, i]
+        z[rows[a]] += step * d[a]
 
 
 @njit(**COMPILED)
-def _leave(F, rows, count, place):
-    """Remove a row from the factor by plane rotations; returns the new count."""
+def _leave(F, rows, count, place, half):
+    """Remove a row from the factor by plane rotations; returns the new count.
+
+    half = F⁻¹v, or nothing, becomes what it is without the row.
+    """
     count -= 1
     for a in range(place, count):
         rows[a] = rows[a + 1]
@@ -188,6 +191,9 @@ def _leave(F, rows, count, place):
         for i in range(a + 1, count):
             u, v = F[i, a], F[i, a + 1]
             F[i, a], F[i, a + 1] = c * u + s * v, c * v - s * u
+        if len(half) > 0:
+            u, v = half[a], half[a + 1]
+            half[a], half[a + 1] = c * u + s * v, c * v - s * u
     return count
 
 
@@ -197,7 +203,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
 
     Returns the count, the changes made, and whether no multiplier makes it tight.
     """
-    mass, changes = 0.0, 0
+    mass, changes, none = 0.0, 0, np.empty(0)
     while True:
         changes += 1
         curvature = _direction(R, F, rows, count, entering, l, d)
@@ -212,7 +218,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
         if full <= blocked:
             break
         inside[rows[place]], z[rows[place]] = False, 0.0
-        count = _leave(F, rows, count, place)
+        count = _leave(F, rows, count, place, none)
     z[entering], inside[entering], rows[count] = mass, True, entering
     F[count, :count] = l[:count]
     F[count, count] = np.sqrt(curvature)
@@ -220,7 +226,7 @@ def _admit(R, F, rows, count, entering, z, w, inside, l, d):
 
 
 @njit(**COMPILED)
-def minimize(R, r, z, F, rows, guessed, tolerance, limit):
+def minimize(calls, constants, R, r, z, F, rows, guessed, tolerance, limit):
     """Solve from a guess; returns rows inside (a count), changes and how it ended.
 
     On return z is the solution and F the factor of R on rows[:count].  F has room for
@@ -229,15 +235,15 @@ def minimize(R, r, z, F, rows, guessed, tolerance, limit):
     m = len(r)
     if not guessed:
         _descend(R, r, z)
-    count = seed(R, r, z, F, rows)
+    count = seed(calls, constants, R, r, z, F, rows)
     inside, scale, w = np.zeros(m, np.bool_), np.empty(m), r.copy()
     l, d = np.empty(m), np.empty(m)
     for i in range(m):
         scale[i] = 1.0 / np.sqrt(max(R[i, i], 1e-300))
     for a in range(count):
         inside[rows[a]] = True
-        for i in range(m):
-            w[i] += z[rows[a]] * R[rows[a], i]
+        d[a] = z[rows[a]]
+    add_selected(R, rows, count, d, 1.0, w)
     changes = 0
     while changes <= limit:
         entering = _most_violated(w, scale, inside, tolerance)

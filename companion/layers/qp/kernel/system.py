@@ -19,11 +19,15 @@ from companion.layers.qp.kernel.lapack import (
     ONE,
     ZERO,
     at,
-    cholesky,
-    divide,
+    eliminate,
     gram,
 )
-from companion.layers.qp.kernel.nnqp import solve_lower, solve_upper
+from companion.layers.qp.kernel.rows import (
+    add_products,
+    add_selected,
+    solve_lower,
+    solve_upper,
+)
 
 NOT_CONVEX = 3  # beside the outcomes of nnqp
 SINGULAR = 1e-11  # pivot of P, beside its entry, that rounding may have left of zero
@@ -58,18 +62,14 @@ def factor(calls, constants, L, X, S, R, p):
     n, k = L.shape[0], X.shape[0]
     m = k - p
     ints = np.zeros(INTEGERS, np.int32)
-    if cholesky(calls, letters, ints, n, at(L), n) != 0:
+    if eliminate(calls, constants, L, n, X, 0, k) != 0 or singular(L):
         return NOT_CONVEX
-    if singular(L):
-        return NOT_CONVEX
-    divide(calls, letters, ints, numbers, n, k, at(L), n, at(X), n)
     all_rows = np.empty((k, k))
     gram(calls, letters, ints, numbers, k, n, at(X), n, at(all_rows), k, ONE, ZERO)
     if p > 0:
-        if cholesky(calls, letters, ints, p, at(all_rows), k) != 0:
+        if eliminate(calls, constants, all_rows, p, all_rows, p, m) != 0:
             return NOT_CONVEX
         below, corner = at(all_rows, p * k), at(all_rows, p * k + p)
-        divide(calls, letters, ints, numbers, p, m, at(all_rows), k, below, k)
         gram(calls, letters, ints, numbers, m, p, below, k, corner, k, MINUS, ONE)
     for i in range(p):
         S[i, : i + 1] = all_rows[i, : i + 1]
@@ -83,20 +83,17 @@ def factor(calls, constants, L, X, S, R, p):
 
 @njit(**COMPILED)
 def reduce(X, S, t, f, p):
-    """Replace all right-hand sides f by those in the multipliers of G alone."""
+    """Replace all right-hand sides f by those in the multipliers of G alone.
+
+    Returns the largest entry before the equalities are eliminated.
+    """
+    order = np.arange(len(f))
+    add_products(X, order, len(f), t, 1.0, f)
     largest = 1.0
-    for a in range(len(f)):
-        total = f[a]
-        for j in range(len(t)):
-            total += X[a, j] * t[j]
-        f[a] = total
-        largest = max(largest, abs(total))
+    for value in f:
+        largest = max(largest, abs(value))
     solve_lower(S, f, p)
-    for a in range(p, len(f)):
-        total = f[a]
-        for j in range(p):
-            total -= S[a, j] * f[j]
-        f[a] = total
+    add_products(S[p:], order, len(f) - p, f[:p], -1.0, f[p:])
     return largest
 
 
@@ -106,37 +103,35 @@ def on_active(L, X, S, F, rows, count, q, rhs, x, y):
 
     F factors what elimination leaves of the active rows; q is overwritten.
     """
-    n, p = len(q), S.shape[1]
-    f, z = np.empty(p), np.empty(count)
-    solve_lower(L, q, n)
-    for a in range(p):
-        total = rhs[a]
-        for j in range(n):
-            total += X[a, j] * q[j]
-        f[a] = total
+    p = S.shape[1]
+    f, z, order = rhs[:p].copy(), np.empty(count), np.arange(p)
+    solve_lower(L, q, len(q))
+    add_products(X, order, p, q, 1.0, f)
     solve_lower(S, f, p)
     for c in range(count):
-        row = p + rows[c]
-        total = rhs[row]
-        for j in range(n):
-            total += X[row, j] * q[j]
-        for a in range(p):
-            total -= S[row, a] * f[a]
-        z[c] = -total
+        z[c] = -rhs[p + rows[c]]
+    add_products(X[p:], rows, count, q, -1.0, z)
+    add_products(S[p:], rows, count, f, 1.0, z)
+    expand(L, X, S, F, rows, count, q, f, z, x, y)
+
+
+@njit(**COMPILED)
+def expand(L, X, S, F, rows, count, t, f, z, x, y):
+    """The same from reduced right-hand sides: t = L⁻¹q, f and -z as `reduce` has them.
+
+    All three are overwritten.
+    """
+    n, p, order = len(t), S.shape[1], np.arange(S.shape[1])
     solve_lower(F, z, count)
     solve_upper(F, z, count)
     for c in range(count):
-        row = p + rows[c]
-        y[row] += z[c]
-        for a in range(p):
-            f[a] += S[row, a] * z[c]
-        for j in range(n):
-            q[j] += z[c] * X[row, j]
+        y[p + rows[c]] += z[c]
+    add_selected(S[p:], rows, count, z, 1.0, f)
+    add_selected(X[p:], rows, count, z, 1.0, t)
     solve_upper(S, f, p)
     for a in range(p):
         y[a] -= f[a]
-        for j in range(n):
-            q[j] -= f[a] * X[a, j]
-    solve_upper(L, q, n)
+    add_selected(X, order, p, f, -1.0, t)
+    solve_upper(L, t, n)
     for j in range(n):
-        x[j] -= q[j]
+        x[j] -= t[j]
