@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -140,7 +141,7 @@ def pair(first: ConeProgram, second: ConeProgram) -> float:
     return float(sum(np.sum(getattr(first, f) * getattr(second, f)) for f in "PqAb"))
 
 
-def assert_close(got: np.ndarray, want: np.ndarray, what: str) -> None:
+def assert_close(got: Any, want: Any, what: str) -> None:
     """Agreement to ROUNDING, relative to the size of what is expected."""
     got, want = np.asarray(got, float), np.asarray(want, float)
     gap = np.abs(got - want).max(initial=0.0) / (1 + np.abs(want).max(initial=0.0))

@@ -97,21 +97,21 @@ def witnesses_have_negative_products() -> None:
 
 
 def in_exponential_dual(y: Array, factor: float = math.e) -> bool:
-    u, v, w = y
+    u, v, w = y.tolist()
     if u == 0:
         return v >= 0 and w >= 0
     return u < 0 and -u * math.exp(v / u) <= factor * w
 
 
 def in_power_dual(y: Array) -> bool:
-    u, v, w = y
+    u, v, w = y.tolist()
     if min(u, v) < 0:
         return False
     return (u / ALPHA) ** ALPHA * (v / (1 - ALPHA)) ** (1 - ALPHA) >= abs(w)
 
 
 def in_power(y: Array) -> bool:
-    u, v, w = y
+    u, v, w = y.tolist()
     return min(u, v) >= 0 and u**ALPHA * v ** (1 - ALPHA) >= abs(w)
 
 

@@ -160,7 +160,7 @@ def adjoint_is_off_by_an_order_mu() -> None:
 @central_path_accuracy.control(mutant="G_I u = +D(lam_I)⁻¹1: out through the walls")
 def outwards() -> None:
     ((problem, known), *_) = numeric.draws("strictly_complementary")
-    assert_second_order(problem, known.lam, known.slack, sign=1)
+    assert_second_order(problem, known.lam, known.slack, sign=1.0)
 
 
 @central_path_accuracy.control(dropped="strict complementarity: a row at rest")
