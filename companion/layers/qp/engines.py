@@ -29,8 +29,8 @@ from companion.problems import Status
 __all__ = ["ENGINES", "Kink", "Run", "check_engine", "choose", "compiled", "solve"]
 
 ENGINES = ("auto", "separable", "active_set", "interior_point", "sparse")
-MOST_ROWS = 4  # times the variables: beyond, the active set's m x m matrix costs more
-FEW_ROWS = 300  # that cost little however few the variables
+MOST_ROWS = 4  # times the variables, and
+FEW_ROWS = 2000  # however few those are: the active set keeps an m x m matrix
 SYMMETRIC = 1e-12  # asymmetry of P that needs no second look
 
 
