@@ -12,10 +12,11 @@ from companion.problems import ConeProgram, ConeSolution, Status
 from companion.reference import cones
 from companion.reference.cone_program import homogeneous as embedded
 
+Array = np.ndarray
 MAX_STEPS = 20
 
 
-def reduced(problem: ConeProgram, sol: ConeSolution) -> tuple[np.ndarray, np.ndarray]:
+def reduced(problem: ConeProgram, sol: ConeSolution) -> tuple[Array, Array]:
     """The square matrix [P AᵀD; -A I-D] of the differential, and D itself.
 
     It is the derivative of the residual map without its last row and column.
