@@ -73,3 +73,10 @@ def test_a_dead_link_is_noticed(tmp_path: Path, link: str) -> None:
         f'<p id="top"><a href="b.html#here"><a href="#top"><a href="{link}">', "utf8"
     )
     assert dead(page) == [link]
+
+
+def test_tables_of_cells_are_tables() -> None:
+    """Markdown that a cell emits is read as CommonMark, without tables, by default."""
+    built()
+    raw = [p.relative_to(HTML).as_posix() for p in files() if "<p>| " in p.read_text()]
+    assert raw == []
