@@ -12,6 +12,7 @@ from book.driver.steps import StepFailedError, run, say, timed
 
 FIRST_PORT = 8000
 PORTS_TRIED = 50
+MOST_WORKERS = 4  # of the tests, each of which takes about a gigabyte
 CHECKS = (
     (
         ("ruff", "format", "--check", "."),
@@ -69,7 +70,10 @@ def test(words: list[str]) -> None:
         "read the first failure above; `make test ARGS='-x -k NAME'` runs it alone."
     )
     say("tests")
-    run(PYTHON, "-m", "pytest", *words, step="pytest", advice=advice)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers would wait for each other
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    spread = ("-n", str(workers), "--dist", "loadfile") if workers > 1 else ()
+    run(PYTHON, "-m", "pytest", *spread, *words, step="pytest", advice=advice)
 
 
 def free_port() -> int:
