@@ -137,8 +137,10 @@ def unmet_list(rows: list[Row]) -> str:
 
 
 def wrong(rows: Iterable[Row]) -> list[Row]:
-    """Rows whose gradient is wrong, in the median or in one instance."""
-    far = [row for row in measured(rows) if row["worst"] > QUIET]
+    """Rows whose gradient is wrong in the median, or off in one instance."""
+    far = [
+        row for row in measured(rows) if row["worst"] > QUIET or row["correct"] is False
+    ]
     return sorted(far, key=lambda row: (row["contestant"], -row["median"]))
 
 
@@ -199,6 +201,8 @@ def closest(rows: Iterable[Row], *groups: str) -> str:
 def picture(rows: list[Row], label: str, caption: str, *groups: str) -> Emitted:
     """The ratios of some groups, with the text for who does not see them."""
     found = by_case(rows, "ratio", *groups)
+    if not found:
+        return Emitted("<p>Nothing of this kind was measured.</p>")
     alt = (
         f"A row for each of {len(found)} workloads, a mark for each layer, placed by"
         " its time over ours on a logarithmic axis; the leftmost mark is"

@@ -108,7 +108,7 @@ def _last(values: tuple[int, ...], times: list[float]) -> float:
 
 
 def floor() -> dict[str, Any]:
-    """Time of the factorisations and products that no active-set method can avoid.
+    """Time of the factorisations and products that no elimination of x can avoid.
 
     With the active rows C known, an instance needs the factor of P, the rows behind
     it, their Gram matrix and its factor.  Each is timed at LAPACK's own speed on the

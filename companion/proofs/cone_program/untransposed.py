@@ -34,7 +34,8 @@ ZERO = sp.S.Zero
 untransposed_adjoint = theorem(
     "untransposed-adjoint",
     claim=(
-        "For a loss in x alone M₁(d₁, d₂) = -(g, 0) gives d_x = d₁ and d_y = Dd₂ with "
+        "For nonsingular M₁ and a loss in x alone M₁(d₁, d₂) = -(g, 0) gives d_x = d₁ "
+        "and d_y = Dd₂ with "
         "the gradients ½(d_xxᵀ + xd_xᵀ), d_x, d_yxᵀ + yd_xᵀ, -d_y, because r₁ = d₁, "
         "r₂ = -Dd₂ solves the transposed system if D is symmetric, for every size."
     ),
