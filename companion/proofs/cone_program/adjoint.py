@@ -50,8 +50,8 @@ cone_adjoint = theorem(
     "cone-adjoint",
     claim=(
         "If M₁ is nonsingular and M₁ᵀ(r₁, r₂) = -(g_x, D(g_y + g_s) - g_s), a loss "
-        "with gradients g_x, g_y, g_s has the gradients ½(r₁xᵀ + xr₁ᵀ), r₁, yr₁ᵀ - r₂xᵀ, r₂ "
-        "in P, q, A, b, for every size."
+        "with gradients g_x, g_y, g_s has the gradients ½(r₁xᵀ + xr₁ᵀ), r₁, "
+        "yr₁ᵀ - r₂xᵀ, r₂ in P, q, A, b, for every size."
     ),
     source="agrawal2019cone",
     implements=(reference.adjoint,),
