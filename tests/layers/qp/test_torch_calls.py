@@ -67,13 +67,15 @@ def test_no_grad_makes_no_factors():
     if engines.compiled() is None:
         pytest.skip("without numba there are no factors")
     many = batch(64, (20, 5, 20)).map(lambda v: v.requires_grad_())
+    peaks = []
     with torch.no_grad():
-        qp.layer(many)  # starts threads, loads what is compiled
-        tracemalloc.start()
-        x = qp.layer(many)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert peak < 64 * 20 * 20 * 8 / 2, "a factor of every instance was made"
+        x = qp.layer(many)  # starts threads, loads what is compiled
+        for _ in range(3):  # other threads may allocate meanwhile, but not each time
+            tracemalloc.start()
+            qp.layer(many)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert min(peaks) < 64 * 20 * 20 * 8 / 2, "a factor of every instance was made"
     assert x.shape == (64, 20)
 
 
