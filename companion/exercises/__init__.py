@@ -20,6 +20,7 @@ import numpy as np
 
 ROUNDING = 1e-9  # between an answer and a solution by other arithmetic, relative
 CLOSE = 1e-7  # and where both of them solve ill-conditioned systems
+NOTHING = "Nothing came back: the stub returns None."
 Answer = Callable[..., Any]
 FAILURES: Counter[str] = Counter()  # of this session, for the hints
 
@@ -94,6 +95,24 @@ def far(got: object, want: object, within: float = ROUNDING) -> bool:
         return True
     size = 1 + np.abs(want).max(initial=0)
     return not np.abs(got - want).max(initial=0) <= within * size
+
+
+def first(
+    got: object,
+    want: object,
+    slips: dict[str, object],
+    last: str,
+    within: float = ROUNDING,
+) -> str | None:
+    """None if right, else the diagnosis of the slip that the answer equals, or last."""
+    if got is None:
+        return NOTHING
+    if not far(got, want, within):
+        return None
+    for diagnosis, value in slips.items():
+        if not far(got, value, within):
+            return diagnosis
+    return last
 
 
 def source(head: str, *lines: str) -> str:

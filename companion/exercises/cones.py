@@ -9,21 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from companion import sampling
-from companion.exercises import Answer, Exercise
+from companion.exercises import NOTHING, ROUNDING, Answer, far, returning
 from companion.problems import Cones
 from companion.reference import cones
 
-NOTHING = "Nothing came back: the stub returns None."
-CLOSE = 1e-9  # relative; answers and solutions differ by rounding only
 PAIRED = Cones(zero=1, nonneg=2, soc=(3,), exp=1, power=(0.3,))
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    gap = np.abs(got - want).max(initial=0)
-    return not gap <= CLOSE * (1 + np.abs(want).max(initial=0))  # so that NaN is far
 
 
 # ----------------------------------------------------------------------- witness
@@ -38,7 +28,7 @@ def _witness(answer: Answer) -> str | None:
         x = np.asarray(got, float)
         if x.shape != y.shape:
             return f"Expected a point with {len(y)} entries, t first."
-        if x[0] < np.linalg.norm(x[1:]) * (1 - CLOSE):
+        if x[0] < np.linalg.norm(x[1:]) * (1 - ROUNDING):
             return "Your point is not in the cone: its t is below ‖w‖."
         if x @ y > 0:
             return "The product is positive: w has to point against that of y."
@@ -57,13 +47,13 @@ def _pair(answer: Answer) -> str | None:
         if got is None:
             return NOTHING
         u, v = (np.asarray(part, float) for part in got)
-        if _far(u - v, z) and not _far(u + v, z):
+        if far(u - v, z) and not far(u + v, z):
             return "u + v = z: your v is in the polar cone; its negative is in K*."
-        if not _far(v, project(-z)):
+        if not far(v, project(-z)):
             return "Π(−z) is in K again, and K* is another cone."
-        if not _far((u, v), (project(z) - z, project(z))):
+        if not far((u, v), (project(z) - z, project(z))):
             return "The pair is exchanged: u is in K and v in K*."
-        if _far((u, v), (project(z), project(z) - z)):
+        if far((u, v), (project(z), project(z) - z)):
             return "Not u in K and v in K* with uᵀv = 0 and u − v = z."
     return None
 
@@ -79,13 +69,13 @@ def _dual(answer: Answer) -> str | None:
         got, want = answer(v, derivative), cones.derivative_dual(v, K)
         if got is None:
             return NOTHING
-        if not _far(got, want):
+        if not far(got, want):
             continue
-        if not _far(got, np.eye(3) - derivative(v)):
+        if not far(got, np.eye(3) - derivative(v)):
             return "Moreau at v: this is the derivative for the polar, not the dual."
-        if not _far(got, derivative(-v)):
+        if not far(got, derivative(-v)):
             return "Π_K*(v) = v + Π(−v): the identity is missing, and a sign."
-        if not _far(got, np.eye(3) + derivative(-v)):
+        if not far(got, np.eye(3) + derivative(-v)):
             return "The inner derivative of −v is −1: eigenvalues above 1 cannot be."
         return "Not the derivative of v + Π(−v)."
     return None
@@ -103,13 +93,13 @@ def _apply(answer: Answer) -> str | None:
         k, u = t / np.linalg.norm(w), w / np.linalg.norm(w)
         want = cones.soc.derivative(x) @ dx
         twice = np.r_[0.0, k * u * (u @ dx[1:]) / 2]
-        if not _far(got, want):
+        if not far(got, want):
             continue
-        if not _far(got, 2 * want):
+        if not far(got, 2 * want):
             return "The factor ½ in front is missing."
-        if not _far(got, want + twice):
+        if not far(got, want + twice):
             return "The term −(t/r)u uᵀdw is missing: along u the map is steeper."
-        if _far(got[0], want[0]):
+        if far(got[0], want[0]):
             return "The first entry is ½(dt + uᵀdw) with u = w/r, of length one."
         return "Not ½(u dt + (1 + t/r)dw − (t/r)u uᵀdw) in the second part."
     return None
@@ -125,12 +115,12 @@ def _weights(answer: Answer) -> str | None:
             return f"Expected a matrix of shape {want.shape}, one entry a pair."
         if not np.isfinite(got).all():
             return "Equal eigenvalues divide by zero: find the form without λ_i − λ_j."
-        if not _far(got, want):
+        if not far(got, want):
             continue
         positive = (np.array(lam) > 0).astype(float)
-        if not _far(got, (positive[:, None] + positive) / 2):
+        if not far(got, (positive[:, None] + positive) / 2):
             return "Mixed signs share by size: |λ| decides, ½ only where it is equal."
-        if not _far(got, np.outer(positive, positive)):
+        if not far(got, np.outer(positive, positive)):
             return "Mixed pairs are not lost: eigenvectors turn, and carry λ₊ along."
         return f"For λ = {lam} the weights are not (λ_i₊ + λ_j₊)/(|λ_i| + |λ_j|)."
     return None
@@ -147,34 +137,16 @@ def _share(answer: Answer) -> str | None:
         got, want = answer(rho, a, b), keeps / (keeps + loses)
         if got is None:
             return NOTHING
-        if not _far(got, want):
+        if not far(got, want):
             continue
-        if not _far(got, loses / (keeps + loses)):
+        if not far(got, loses / (keeps + loses)):
             return "This is what is lost; the share is what the projection keeps."
-        if not _far(got, a / (a + b)):
+        if not far(got, a / (a + b)):
             return "The speeds n·P′ and n·D′ differ: weigh a and b with them."
-        if not _far(got, a * P @ P / (a * P @ P + b * D @ D)):
+        if not far(got, a * P @ P / (a * P @ P + b * D @ D)):
             return "The lengths are exchanged: n·P′ = −e^ρ‖D‖², n·D′ = −e^−ρ‖P‖²."
         return f"At ρ = {rho:.2f}, a = {a:.2f}, b = {b:.2f} the share is {want:.6f}."
     return None
-
-
-def _source(function: str, arguments: str, body: str) -> str:
-    return f"import numpy as np\n\n\ndef {function}({arguments}):\n    return {body}\n"
-
-
-def _exercise(name, prompt, call, solution, wrong, test, hints) -> Exercise:  # noqa: PLR0913
-    function, arguments = call
-    return Exercise(
-        label=f"cones-ex-{name}",
-        function=function,
-        prompt=prompt,
-        stub=_source(function, arguments, "None"),
-        solution=_source(function, arguments, solution),
-        wrong=tuple((_source(function, arguments, w), d) for w, d in wrong),
-        checks=(test,),
-        hints=hints,
-    )
 
 
 HALF = "(lambda r, u: ({first}, {rest}))(np.linalg.norm(w), w / np.linalg.norm(w))"
@@ -187,8 +159,8 @@ SPEEDS = (
 KEEPS, LOSES = "a * np.exp(rho) * D @ D", "b * np.exp(-rho) * P @ P"
 
 EXERCISES = (
-    _exercise(
-        "witness",
+    returning(
+        "cones-ex-witness",
         "For y outside the second-order cone, t first, a point of the cone that has a "
         "negative product with it (★).",
         ("witness", "y"),
@@ -201,8 +173,8 @@ EXERCISES = (
         _witness,
         ("Take w opposite to that of y.", "Put the point on the boundary."),
     ),
-    _exercise(
-        "pair",
+    returning(
+        "cones-ex-pair",
         "The complementary pair (u, v) of z, by one projection onto K (★).",
         ("pair", "z, project"),
         "(project(z), project(z) - z)",
@@ -214,8 +186,8 @@ EXERCISES = (
         _pair,
         ("Moreau: z = Π(z) + something of the polar.", "K* is minus the polar."),
     ),
-    _exercise(
-        "dual",
+    returning(
+        "cones-ex-dual",
         "The derivative of the projection onto the dual cone at v, from the function "
         "`derivative` of the cone itself (★).",
         ("derivative_dual", "v, derivative"),
@@ -228,8 +200,8 @@ EXERCISES = (
         _dual,
         ("Π_K*(v) = v + Π(−v).", "Differentiate, with the chain rule."),
     ),
-    _exercise(
-        "apply",
+    returning(
+        "cones-ex-apply",
         "DΠ(x)dx for the second-order cone where |t| < ‖w‖, in O(n): a number and a "
         "vector (★★).",
         ("apply", "t, w, dt, dw"),
@@ -259,8 +231,8 @@ EXERCISES = (
         _apply,
         ("Π = ½(1 + t/r)(r, w).", "dr = uᵀdw and d(t/r) = dt/r − t dr/r²."),
     ),
-    _exercise(
-        "weights",
+    returning(
+        "cones-ex-weights",
         "The matrix B for the semidefinite cone from the eigenvalues lam, none of "
         "them zero (★★).",
         ("weights", "lam"),
@@ -278,8 +250,8 @@ EXERCISES = (
         _weights,
         ("|X| dP + dP |X| = P dX + dX P.", "Write down its entry ij."),
     ),
-    _exercise(
-        "share",
+    returning(
+        "cones-ex-share",
         "For v = aP(ρ) + bD(ρ) outside the exponential cone, the eigenvalue of DΠ(v) "
         "between 0 and 1 (★★★).",
         ("share", "rho, a, b"),

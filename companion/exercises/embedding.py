@@ -4,28 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise
+from companion.exercises import Answer, Exercise, far, first
 
-ROUNDING = 1e-9
 HEAD = "import numpy as np\n"
-
-
-def _far(got: object, want: object) -> bool:
-    got, want = np.asarray(got, float), np.asarray(want, float)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
-
-
-def _first(got: object, want: object, slips: dict[str, object], last: str):
-    """None if right, else the diagnosis of the slip that the answer equals."""
-    if not _far(got, want):
-        return None
-    for diagnosis, value in slips.items():
-        if not _far(got, value):
-            return diagnosis
-    return last
 
 
 def _skew(A: np.ndarray, b: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -48,7 +29,7 @@ def _gap(answer: Answer) -> str | None:
         "What is lost between the slack and its multiplier is missing.": square,
         "The curvature enters with a half.": 2 * square + s @ y,
     }
-    return _first(answer(P, x, s, w, y), square + s @ y, slips, "Not the gap.")
+    return first(answer(P, x, s, w, y), square + s @ y, slips, "Not the gap.")
 
 
 def _gap_source(body: str) -> str:
@@ -82,8 +63,8 @@ def _reach(answer: Answer) -> str | None:
         "The gain -bᵀy is missing: a longer y does not prove more.": 1 / rest,
         "This is its inverse.": rest / gain,
     }
-    found = _first(answer(A, b, y), gain / rest, slips, "Not the radius.")
-    if found is None and _far(answer(A, -b, y), 0.0):
+    found = first(answer(A, b, y), gain / rest, slips, "Not the radius.")
+    if found is None and far(answer(A, -b, y), 0.0):
         return "With bᵀy ≥ 0 nothing is proved, and the radius is zero."
     return found
 
@@ -117,22 +98,22 @@ def _encode(answer: Answer) -> str | None:
     rng = np.random.default_rng(2)
     x, y, s = (rng.standard_normal(k) for k in (2, 3, 3))
     tau, zero = 2.5, np.zeros(2)
-    first = np.concatenate([tau * x, tau * y, [tau]])
-    want = np.stack([first, np.concatenate([zero, tau * s, [0.0]])])
+    u = np.concatenate([tau * x, tau * y, [tau]])
+    want = np.stack([u, np.concatenate([zero, tau * s, [0.0]])])
     divided = np.concatenate([x / tau, y / tau, [tau]])
     slips: dict[str, object] = {
         "The scale multiplies x and y; dividing by it leaves the cone of zeros.":
             np.stack([divided, want[1]]),
         "The slack is scaled as well.":
-            np.stack([first, np.concatenate([zero, s, [0.0]])]),
+            np.stack([u, np.concatenate([zero, s, [0.0]])]),
         "κ is zero at a solution: τ and κ are never both positive.":
-            np.stack([first, np.concatenate([zero, tau * s, [tau]])]),
+            np.stack([u, np.concatenate([zero, tau * s, [tau]])]),
     }  # fmt: skip
     try:
         got = np.stack([np.asarray(v, float) for v in answer(x, y, s, tau)])
     except (TypeError, ValueError):
         return "Return two vectors, u and v, each with n + m + 1 entries."
-    return _first(got, want, slips, "Not the pair of the embedding.")
+    return first(got, want, slips, "Not the pair of the embedding.")
 
 
 def _encode_source(u: str, v: str, last: str = "0.0") -> str:
@@ -180,7 +161,7 @@ def _pair(answer: Answer) -> str | None:
             got = np.stack([np.asarray(v, float) for v in answer(z, 2, _clip)])
         except (TypeError, ValueError):
             return "Return two vectors, u and v, as long as z."
-        verdict = _first(got, np.stack([u, u - z]), slips, "Not Minty's pair.")
+        verdict = first(got, np.stack([u, u - z]), slips, "Not Minty's pair.")
         if verdict:
             return verdict
     return None
@@ -228,7 +209,7 @@ def _residual(answer: Answer) -> str | None:
         "This is Qz: the cone has been forgotten.": Q @ z,
         "This is Qu alone, and v is missing.": Q @ u,
     }  # fmt: skip
-    return _first(answer(Q, u, z), want, slips, "Not the residual.")
+    return first(answer(Q, u, z), want, slips, "Not the residual.")
 
 
 def _residual_source(body: str) -> str:
@@ -270,7 +251,7 @@ def _step(answer: Answer) -> str | None:
         "The equations are u + Qu = w.":
             w + project(2 * (v := np.linalg.solve(np.eye(6) - Q, w)) - w) - v,
     }  # fmt: skip
-    return _first(answer(Q, w, project), want, slips, "Not the next point.")
+    return first(answer(Q, w, project), want, slips, "Not the next point.")
 
 
 def _step_source(body: str, sign: str = "+") -> str:

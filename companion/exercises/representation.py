@@ -10,10 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from companion.exercises import CLOSE, Answer, built, far
+from companion.exercises import CLOSE, NOTHING, Answer, built, far
 
 _far = partial(far, within=CLOSE)
-NOTHING = "Nothing came back: the stub returns None."
 
 
 # ------------------------------------------------------------------------ hinges

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises import Answer, Exercise, far
+from companion.exercises import Answer, Exercise, first
 
 HEAD = "import numpy as np\n"
-
-
-def _first(got: object, want: object, slips: dict[str, object], last: str):
-    """None if right, else the diagnosis of the slip that the answer equals."""
-    if not far(got, want):
-        return None
-    for diagnosis, value in slips.items():
-        if not far(got, value):
-            return diagnosis
-    return last
 
 
 def _curved(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -38,7 +28,7 @@ def _determinant(answer: Answer) -> str | None:
         "The pushing rows of K are multiplied by their multipliers.": -small * b,
         "The rows with room are missing.": small * a,
     }
-    return _first(answer(P, C, lam, s), -small * a * b, slips, "Not det K.")
+    return first(answer(P, C, lam, s), -small * a * b, slips, "Not det K.")
 
 
 def _determinant_source(body: str) -> str:
@@ -86,7 +76,7 @@ def _step(answer: Answer) -> str | None:
         ),
     }
     want = np.where(after > 0, moved, 0.0)
-    return _first(answer(H, f, F, y, Y, rate), want, slips, "Not the derivative.")
+    return first(answer(H, f, F, y, Y, rate), want, slips, "Not the derivative.")
 
 
 def _step_source(gate: str, move: str = "Y - rate * (H @ Y + F)") -> str:
@@ -128,7 +118,7 @@ def _steps(answer: Answer) -> str | None:
             ),
         }
         found = answer(np.array(values), top, 1e-6)
-        verdict = _first(found, np.ceil(raw), slips, "Not the number of steps.")
+        verdict = first(found, np.ceil(raw), slips, "Not the number of steps.")
         if verdict:
             return verdict
     return None
@@ -169,7 +159,7 @@ def _debias(answer: Answer) -> str | None:
         "The bias in P is half of τ d dᵀ.": raw - tau * np.outer(d, d),
         "The gradient in P is symmetric.": np.outer(d, x),
     }
-    return _first(answer(x, after, tau), want, slips, "Not the gradient in P.")
+    return first(answer(x, after, tau), want, slips, "Not the gradient in P.")
 
 
 def _debias_source(body: str) -> str:
@@ -212,7 +202,7 @@ def _central(answer: Answer) -> str | None:
         "The two ends are 2τ apart.": 2 * want,
         "This looks to one side only.": (ahead - solve(q)) / tau,
     }
-    return _first(answer(solve, q, g, tau), want, slips, "Not the gradient in q.")
+    return first(answer(solve, q, g, tau), want, slips, "Not the gradient in q.")
 
 
 def _central_source(body: str) -> str:
@@ -253,7 +243,7 @@ def _smoothed(answer: Answer) -> str | None:
         "The weight is λ over the slack, and the slack is μ/λ.": solve(lam),
         "The adjoint has -g on its right side.": -want,
     }
-    return _first(answer(P, G, lam, mu, g), want, slips, "Not the adjoint.")
+    return first(answer(P, G, lam, mu, g), want, slips, "Not the adjoint.")
 
 
 def _smoothed_source(weight: str, sign: str = "-") -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-ROUNDING = 1e-9
+from companion.exercises import first as diagnosed
+
 HEAD = "import numpy as np\n"
 
 
@@ -18,23 +19,10 @@ def flat(found: object) -> np.ndarray:
     return np.ravel(np.asarray(found, float))
 
 
-def far(got: object, want: object) -> bool:
-    """Whether two answers differ by more than rounding, or in size."""
-    got, want = flat(got), flat(want)
-    if got.shape != want.shape:
-        return True
-    near = np.max(np.abs(got - want)) <= ROUNDING * (1 + np.max(np.abs(want)))
-    return not near  # so that NaN is far
-
-
 def first(got: object, want: object, slips: dict[str, object], last: str):
-    """None if right, else the diagnosis of the slip that the answer equals."""
-    if not far(got, want):
-        return None
-    for diagnosis, value in slips.items():
-        if not far(got, value):
-            return diagnosis
-    return last
+    """The diagnosis of an answer that may be a tuple of arrays."""
+    flattened = {diagnosis: flat(value) for diagnosis, value in slips.items()}
+    return diagnosed(flat(got), flat(want), flattened, last)
 
 
 def system(rng: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -110,7 +110,7 @@ def _extrapolate(answer: Answer) -> str | None:
     return None
 
 
-COUNT = "math.{round}(math.log({gap} / tolerance) / math.log(1 / shrink))"
+COUNT = "np.{round}(np.log({gap} / tolerance) / np.log(1 / shrink))"
 AIM = (
     "v, dv = np.concatenate([s, lam]), np.concatenate([ds, dlam])\n"
     "t = min(1.0, np.min(-v[dv < 0] / dv[dv < 0], initial=np.inf))\n"
@@ -128,7 +128,7 @@ EXERCISES = (
         (
             ("return " + COUNT.format(round="ceil", gap="mu"), "m times μ"),
             ("return " + COUNT.format(round="floor", gap="m * mu"), "round up"),
-            ("return math.ceil(math.log10(m * mu / tolerance))", "by ten"),
+            ("return np.ceil(np.log10(m * mu / tolerance))", "by ten"),
         ),
         _gap,
         ("What is the gap at μ?", "Which k has m μ shrinkᵏ ≤ tolerance?"),
