@@ -36,14 +36,11 @@ ALLOWED = {
     "cvxpy": ("layers/disciplined", "conformance/adapters.py"),
     "numba": ("layers/",),
 }
-# written in halves, so that this file does not find itself
-TRACES = tuple(
-    "".join(halves)
-    for halves in (
-        *(("/wo", "rk/"), ("/ro", "ot/"), ("/ho", "me/"), ("/Use", "rs/")),
-        *(("files.python", "hosted.org"), ("registry.npm", "js.org")),
-        *(("deb.", "debian.org"), ("py", "pi.org/simple"), ("proxy.", "golang.org")),
-    )
+# written in pieces, so that this file does not find itself
+HOSTS = ("files pythonhosted", "registry npmjs", "deb debian", "pypi", "proxy golang")
+TRACES = (
+    *(f"/{folder}/" for folder in ("work", "root", "home", "Users")),
+    *(".".join((*names.split(), "org")) for names in HOSTS),
 )
 
 
