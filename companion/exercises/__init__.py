@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,7 @@ def far(got: object, want: object, within: float = ROUNDING) -> bool:
 def first(
     got: object,
     want: object,
-    slips: dict[str, object],
+    slips: Mapping[str, object],
     last: str,
     within: float = ROUNDING,
 ) -> str | None:
