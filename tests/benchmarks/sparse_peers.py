@@ -72,13 +72,13 @@ def as_dense(layer: peers.Layer, data: Problem) -> Task:
     return Task(whole, lambda *v: layer(*v)[0], gradients)
 
 
-def dqp(untouched: tuple[int, ...], data: Problem) -> Task:
-    """DQP around PIQP, in compressed columns.
+def dqp(solver: str, untouched: tuple[int, ...], data: Problem) -> Task:
+    """DQP around an interior point, in compressed columns.
 
     Its gradients in A and G come back in another order than their entries, so that it
     also takes part with these two fixed.
     """
-    layer = peers.dqp_layer("sparse", "piqp")
+    layer = peers.dqp_layer("sparse", solver)
     leaves = [v if v.layout == torch.strided else v.to_sparse_csc() for v in data]
 
     def forward(P, q, A, b, G, h):
@@ -101,18 +101,19 @@ def _rows(v: Tensor, g: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(found[rows, columns]).ravel().astype(float))
 
 
-def moreau(data: Problem) -> Task:
+def moreau(solver: str, data: Problem) -> Task:
     """Patterns for moreau; the rows are those of A, then those of G."""
     P, q, A, b, G, h = data
     module = importlib.import_module("moreau")
-    solver = importlib.import_module("moreau.torch").Solver
+    made = importlib.import_module("moreau.torch").Solver
     p, m = len(b), len(h)
     A_entries = A.values().numel()
     offsets = torch.cat([A.crow_indices(), G.crow_indices()[1:] + A_entries])
-    work = solver(
+    work = made(
         n=len(q), m=p + m, cones=module.Cones(num_zero_cones=p, num_nonneg_cones=m),
         settings=module.Settings(
-            batch_size=1, active_set_settings=module.ActiveSetSettings()
+            batch_size=1, solver=solver,
+            active_set_settings=module.ActiveSetSettings(),
         ),
         P_row_offsets=P.crow_indices().int(), P_col_indices=P.col_indices().int(),
         A_row_offsets=offsets.int(),
@@ -155,14 +156,17 @@ DENSE: dict[str, Callable[..., Any]] = {
     "qpth": peers.qpth,
     "proxsuite": peers.proxsuite,
 }
+FIXED = (2, 4)  # A and G
 ANY_SIZE = {
     OURS: Contestant("companion", ours),
-    "dqp": Contestant("dqp", partial(dqp, ())),
-    "dqp, A and G fixed": Contestant("dqp", partial(dqp, (2, 4))),
-    "moreau": Contestant("moreau", moreau),
+    "dqp, piqp": Contestant("dqp", partial(dqp, "piqp", ())),
+    "dqp, piqp, A and G fixed": Contestant("dqp", partial(dqp, "piqp", FIXED)),
+    "dqp, clarabel, A and G fixed": Contestant("dqp", partial(dqp, "clarabel", FIXED)),
+    "moreau, ipm": Contestant("moreau", partial(moreau, "ipm")),
     "cvxpylayers": Contestant("cvxpylayers", cvxpylayers),
 }
 SMALL = {
     **ANY_SIZE,
+    "moreau": Contestant("moreau", partial(moreau, "auto")),
     **{name: Contestant(name, partial(as_dense, f)) for name, f in DENSE.items()},
 }
