@@ -65,7 +65,8 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
 def for_gpu(choice: argparse.Namespace) -> None:
     """Only what runs there: dense quadratic programs, by ours and by qpth."""
     choice.families, choice.costs = ["qp"], False
-    choice.peers = [n for n in GPU_PEERS if n in (choice.peers or GPU_PEERS)]
+    asked = choice.peers or GPU_PEERS
+    choice.peers = [name for name in GPU_PEERS if name in asked] or ["companion"]
 
 
 def shown(row: Any) -> str:
@@ -164,7 +165,7 @@ def main(words: list[str] | None = None) -> None:
     facts["load"] = [facts["load"][0], machine.load()]
     facts["missing"] = [
         case.name
-        for family, case in chosen(options([]))
+        for family, case in chosen(options(["--device", choice.device]))
         if not ledger.finished(facts, family, case.name)
     ]
     verdicts = [row["met"] for row in facts["rows"] if row["met"] is not None]
