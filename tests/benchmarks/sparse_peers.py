@@ -101,20 +101,21 @@ def _rows(v: Tensor, g: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(found[rows, columns]).ravel().astype(float))
 
 
-def moreau(solver: str, data: Problem) -> Task:
-    """Patterns for moreau; the rows are those of A, then those of G."""
+def moreau(data: Problem) -> Task:
+    """The interior point of moreau; the rows are those of A, then those of G.
+
+    It is the package's own choice too where there are more than 500 variables, and
+    smaller tolerances leave its gradients as they are.
+    """
     P, q, A, b, G, h = data
     module = importlib.import_module("moreau")
-    made = importlib.import_module("moreau.torch").Solver
+    solver = importlib.import_module("moreau.torch").Solver
     p, m = len(b), len(h)
     A_entries = A.values().numel()
     offsets = torch.cat([A.crow_indices(), G.crow_indices()[1:] + A_entries])
-    work = made(
+    work = solver(
         n=len(q), m=p + m, cones=module.Cones(num_zero_cones=p, num_nonneg_cones=m),
-        settings=module.Settings(
-            batch_size=1, solver=solver,
-            active_set_settings=module.ActiveSetSettings(),
-        ),
+        settings=module.Settings(batch_size=1, solver="ipm"),
         P_row_offsets=P.crow_indices().int(), P_col_indices=P.col_indices().int(),
         A_row_offsets=offsets.int(),
         A_col_indices=torch.cat([A.col_indices(), G.col_indices()]).int(),
@@ -162,11 +163,10 @@ ANY_SIZE = {
     "dqp, piqp": Contestant("dqp", partial(dqp, "piqp", ())),
     "dqp, piqp, A and G fixed": Contestant("dqp", partial(dqp, "piqp", FIXED)),
     "dqp, clarabel, A and G fixed": Contestant("dqp", partial(dqp, "clarabel", FIXED)),
-    "moreau, ipm": Contestant("moreau", partial(moreau, "ipm")),
+    "moreau, ipm": Contestant("moreau", moreau),
     "cvxpylayers": Contestant("cvxpylayers", cvxpylayers),
 }
 SMALL = {
     **ANY_SIZE,
-    "moreau": Contestant("moreau", partial(moreau, "auto")),
     **{name: Contestant(name, partial(as_dense, f)) for name, f in DENSE.items()},
 }
