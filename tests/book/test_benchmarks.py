@@ -48,6 +48,9 @@ def test_the_table_has_a_block_for_each_workload_and_says_who_is_gone() -> None:
     assert "<td>wrong</td>" in text
     assert "<td>9×</td><td>10×</td><td>not met</td><td>5</td>" in text
     assert "gone</th><td></td><td></td><td></td><td>10×</td><td>no answer</td>" in text
+    timed = row("solver", median=None, worst=None, correct=None, met=None)
+    cells = bench.table([timed], "dense").markup  # a solver without gradients
+    assert "<td>5×</td><td>10×</td><td></td><td>5</td><td></td><td></td>" in cells
     assert 'scope="row"' not in bench.table(ROWS, "sparse").markup
 
 
