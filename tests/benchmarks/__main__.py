@@ -55,6 +55,8 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     choice = parser.parse_args(words)
+    if choice.record and not choice.costs:
+        parser.error("--record needs the costs, which --no-costs leaves out")
     if choice.device == "cuda":
         if choice.record:
             parser.error("--record is for the processor; the page has no GPU's rows")

@@ -1,11 +1,12 @@
 """Runs go on where they stopped, and nowhere else in silence."""
 
 import copy
+import os
 
 import pytest
 
 from tests.benchmarks import __main__ as run
-from tests.benchmarks import ledger, machine
+from tests.benchmarks import contest, costs, ledger, machine
 
 
 def facts() -> dict:
@@ -77,18 +78,65 @@ def test_a_gpu_gets_the_dense_rows_of_ours_and_qpth() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--device", "cuda", "--record"], ["--device", "tpu"]]
+    "words",
+    [
+        ["--device", "cuda", "--record"],
+        ["--device", "tpu"],
+        ["--record", "--no-costs"],
+    ],
 )
 def test_what_makes_no_sense_is_refused(words: list[str], capsys) -> None:
     with pytest.raises(SystemExit):
         run.options(words)
-    assert "--device" in capsys.readouterr().err
+    assert words[0] in capsys.readouterr().err
 
 
-def test_without_a_gpu_the_run_says_that_it_skips(monkeypatch, capsys) -> None:
+@pytest.fixture
+def alone(monkeypatch, tmp_path) -> list[str]:
+    """A run with files and an environment of its own; the workloads it measures."""
+    measured: list[str] = []
+
+    class Ring(contest.Contest):
+        def run(self, case, names):
+            measured.append(case.name)
+            for name in names:
+                yield contest.Row(
+                    self.family, case.name, case.group, name, None, 1.0, 2.0,
+                    samples=1, ratio=1.0, median=0.0, worst=0.0,
+                )  # fmt: skip
+
+    monkeypatch.setattr(contest, "Contest", Ring)
+    monkeypatch.setattr(costs, "measured", lambda: {"n": 1})
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(run, "BUILD", tmp_path)
+    monkeypatch.setattr(run, "RECORD", tmp_path / "record.json")
+    return measured
+
+
+def test_without_a_gpu_the_run_says_that_it_skips(alone, monkeypatch, capsys) -> None:
     monkeypatch.setattr(machine, "accelerator", lambda: "")
     run.main(["--device", "cuda"])
     assert "no CUDA device" in capsys.readouterr().out
+    assert alone == []
+
+
+def test_a_run_that_stopped_measures_what_is_missing(alone, tmp_path) -> None:
+    words = ["--families", "trouble"]
+    run.main([*words, "--only", "first"])
+    run.main([*words, "--resume"])
+    assert alone == ["first", "alone"]
+    found = ledger.read(tmp_path / "benchmarks.json")
+    assert [row["case"] for row in found["rows"]] == ["first"] * 4 + ["alone"] * 4
+    assert list(found["seconds"]) == ["first", "costs", "alone"]
+    assert "Sudoku B150" in found["missing"]
+    with pytest.raises(SystemExit, match="--mix"):
+        run.main([*words, "--resume", "--quick"])
+    run.main([*words, "--resume", "--quick", "--mix"])
+    assert "effort" in ledger.read(tmp_path / "benchmarks.json")["mixed"][0]
+    assert not (tmp_path / "record.json").exists()
+    run.main([*words, "--resume", "--quick", "--record"])
+    assert ledger.read(tmp_path / "record.json")["quick"]
+    assert len(alone) == 2
 
 
 def test_workloads_are_chosen_by_group_or_name() -> None:
