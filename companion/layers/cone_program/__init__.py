@@ -10,10 +10,12 @@ from companion.layers.cone_program.derivative import derivative, linear_operator
 from companion.layers.cone_program.derivative import refined as refine
 from companion.layers.cone_program.explain import explain
 from companion.layers.cone_program.lpgd import lpgd
+from companion.layers.cone_program.module import ConeProgramLayer
 from companion.layers.cone_program.regularity import regularity
 from companion.layers.cone_program.solution import layer, solve
 
 __all__ = [
+    "ConeProgramLayer",
     "certifies",
     "derivative",
     "explain",
