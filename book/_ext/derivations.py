@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDE = 40  # signs on a line: what a phone shows
+WIDE = 33  # signs on a line: what a phone shows
 TERM = re.compile(r"(?<=[^(]) (?=[+-] )")
 ONE_SIGN = re.compile(r"\\tfrac\{1\}\{2\}|\^\{\\mathsf T\}|\\mathrm\{d\}|\\[A-Za-z]+")
 UNSEEN = re.compile(r"\\[,;!]|[{}^_\s]")
