@@ -33,7 +33,8 @@ MARGINS = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 def single_page(folder: Path) -> Path:
     """The page, beside the assets that its links expect at the root."""
     flat = folder / "whole-book.html"
-    pages = [page for page in folder.rglob("*.html") if page != flat]
+    others = ("genindex.html", flat.name)
+    pages = [page for page in folder.rglob("*.html") if page.name not in others]
     page = max(pages, key=lambda path: path.stat().st_size)
     shutil.copyfile(page, flat)
     return flat
