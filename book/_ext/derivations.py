@@ -29,7 +29,7 @@ def displays(steps: list[Any]) -> list[str]:
         left = "" if opens and step.lhs == before else step.lhs
         lines = _broken(f"{opens}{step.rhs}")
         if left and _width(left) + _width(lines[0]) > WIDE:
-            left, lines = "", [left, *lines]  # a line of its own, then the rest
+            left, lines = "", [*_broken(left), *lines]  # first all of it, then the rest
         joined = r" \\ &\quad ".join(lines)
         shown.append(rf"\begin{{aligned}} {left} &{joined} \end{{aligned}}")
         before = step.rhs
