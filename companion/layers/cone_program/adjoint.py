@@ -16,11 +16,11 @@ from torch import Tensor
 
 from companion.layers.cone_program import certificates, engine, newton, rules
 from companion.layers.cone_program.checks import check_convex
-from companion.layers.cone_program.forward_mode import outward
 from companion.layers.cone_program.layout import layout
 from companion.layers.cone_program.linearised import Linearised, times, transposed
 from companion.layers.cone_program.mapped import folded
 from companion.layers.cone_program.matrices import Full, Matrix
+from companion.layers.forward_mode import outward
 from companion.layers.qp.kkt import in_memory
 from companion.problems import Cones, Status
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.layers.cone_program.forward_mode import bare, filled
 from companion.layers.cone_program.slopes import Slope
 from companion.layers.cone_program.solves import Plain, Transposed
+from companion.layers.forward_mode import bare, filled
 from companion.layers.qp.kkt import in_memory
 from companion.problems import Status
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from companion.layers import cones
-from companion.layers.cone_program.forward_mode import bare, filled, outward
 from companion.layers.cone_program.mapped import folded
+from companion.layers.forward_mode import bare, filled, outward
 from companion.layers.qp.kkt import in_memory
 from companion.problems import Cones
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from companion.layers.cone_program.forward_mode import bare, filled, outward
 from companion.layers.cone_program.mapped import each, folded, right_sides_only
 from companion.layers.cone_program.slopes import Bend, Slope
+from companion.layers.forward_mode import bare, filled, outward
 from companion.layers.qp.kkt import in_memory
 
 Pair = tuple[Tensor, Tensor]

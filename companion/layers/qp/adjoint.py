@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from companion.layers.forward_mode import bare, filled, moving, outward
 from companion.layers.qp import certificates, engines, kinks
 from companion.layers.qp.engines import Run
 from companion.layers.qp.kkt import in_memory, matvec, solve_kkt, stacked
@@ -78,7 +79,8 @@ class Solve(torch.autograd.Function):
         gx, gy = seeds[:2]
         saved = ctx.saved_tensors  # once: a checkpoint recomputes at every access
         # the formulas in torch can be differentiated and mapped; compiled code cannot
-        if saved[KEPT:] and not torch.is_grad_enabled() and in_memory(gx, gy):
+        plain = not torch.is_grad_enabled() and in_memory(gx, gy)
+        if saved[KEPT:] and plain and not moving(*saved[:5], gx, gy):
             return _compiled(ctx, saved, gx, gy)
         P, A, G, x, y, active, solved = _healthy(saved)
         gx, gy = (
@@ -92,16 +94,16 @@ class Solve(torch.autograd.Function):
         return _gradients(ctx, found, (x, y), [None] * 3)
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """The differential of the KKT conditions, solved for (dx, dy)."""
-        saved = ctx.saved_tensors
+        saved = bare(ctx.saved_tensors)
         P, A, G, x, y, active, solved = _healthy(saved)
         nu, lam = y.split([A.shape[-2], G.shape[-2]], -1)
         shapes = (P, x, A, nu, G, lam)
-        dP, dq, dA, db, dG, dh = (
-            torch.zeros_like(v) if t is None else _masked(solved, t)
-            for t, v in zip(tangents[2:], shapes, strict=True)
-        )
+        moves = (_masked(solved, t) for t in filled(tangents[2:], shapes))
+        dP, dq, dA, db, dG, dh = moves
+        dP = 0.5 * (dP + dP.mT)  # as the gradient is
         r1 = -(matvec(dP, x) + dq + matvec(dA.mT, nu) + matvec(dG.mT, lam))
         r2 = torch.cat([db - matvec(dA, x), dh - matvec(dG, x)], -1)
         rows = (active, saved[KEPT - 1], y)

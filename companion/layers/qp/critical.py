@@ -98,6 +98,39 @@ def _null_space(C: Tensor) -> tuple[Tensor, Tensor]:
     return V.mT * free.unsqueeze(-2), free
 
 
+class Once(torch.autograd.Function):
+    """Tensors as they are, but without a derivative: they serve for one already."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
+        """The tensors."""
+        return tuple(v.view_as(v) for v in tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *seeds: Tensor) -> tuple[Tensor, ...]:
+        """Directional derivatives jump from kink to kink."""
+        del ctx, seeds
+        raise RuntimeError(TWICE)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, ...]:
+        """Directional derivatives jump from kink to kink."""
+        del ctx, tangents
+        raise RuntimeError(TWICE)
+
+
+TWICE = (
+    'at_kink="directional": expected one derivative at a kink, got a second; '
+    "directional derivatives have none there"
+)
+
+
 class Program(torch.autograd.Function):
     """(H, c, G, room) -> minimizer and multipliers of ½wᵀHw + cᵀw over Gw ≤ room.
 
@@ -120,11 +153,6 @@ class Program(torch.autograd.Function):
     def setup_context(ctx: Any, _inputs: tuple[Any, ...], output: Any) -> None:
         """Keep nothing."""
         ctx.mark_non_differentiable(*output)
-
-    @staticmethod
-    def jvp(_ctx: Any, *_tangents: Tensor | None) -> tuple[None, ...]:
-        """No tangents."""
-        return None, None, None
 
     @staticmethod
     def vmap(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from companion.layers.qp.critical import RANK, directional, right_sides, split
+from companion.layers.qp.critical import RANK, Once, directional, right_sides, split
 from companion.layers.qp.kkt import in_memory, matvec
 from companion.layers.qp.run import Kink, Run
 from companion.layers.qp.stability import speeds
@@ -178,7 +178,8 @@ def _by_choice(
             'or "right" with a direction'
         )
         raise RuntimeError(msg)
-    rates = directional(matrices, rows, *rhs)
+    given = Once.apply(*matrices, *rhs)
+    rates = directional(given[:3], rows, *given[3:])
     return rates.x, torch.cat([rates.nu, rates.lam], -1)
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.linalg import cholesky_ex, solve_triangular
 
+from companion.layers.forward_mode import bare, filled, outward
+
 PIVOT_RATIO = (
     1e-7  # least/greatest Cholesky pivot below which a factor counts as singular
 )
@@ -131,13 +133,13 @@ class System(torch.autograd.Function):
         return 0.5 * (grad_P + grad_P.mT), grad_C, None, a[0], a[1]
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """The tangent d(u, y) = K⁺(dr - dK(u, y)), and more where K is singular."""
-        P, C, active, r1, r2, u, y, singular = ctx.saved_tensors
-        dP, dC, dr1, dr2 = (
-            torch.zeros_like(v) if t is None else t
-            for t, v in zip((*tangents[:2], *tangents[3:]), (P, C, r1, r2), strict=True)
-        )
+        P, C, active, r1, r2, u, y, singular = bare(ctx.saved_tensors)
+        moves = (*tangents[:2], *tangents[3:])
+        dP, dC, dr1, dr2 = filled(moves, (P, C, r1, r2))
+        dP = 0.5 * (dP + dP.mT)
         rhs = _less((dr1, dr2), _times(dP, dC, (u, y)))
         if _regular_throughout(singular):
             return (*System.apply(P, C, active, *rhs)[:2], None)

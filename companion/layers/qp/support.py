@@ -52,6 +52,12 @@ DERIVATIVES = (
         "The tangents of all five outputs, against those of backward.",
     ),
     Feature(
+        "mixed_modes",
+        "reverse over forward, forward over reverse, forward over forward",
+        "The same Hessian in all fields four times, by every engine, and that of "
+        'differences; `at_kink="directional"` refuses a second derivative at a kink.',
+    ),
+    Feature(
         "functional_jacobian",
         "`autograd.functional.jacobian`",
         "With `vectorize=True`, in both modes; `is_grads_batched=True` works too.",

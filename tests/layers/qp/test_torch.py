@@ -17,12 +17,16 @@ from companion.gradcheck import taylor
 from companion.layers import qp
 from companion.layers.qp import adjoint, support
 from companion.problems import QP
-from tests.layers.qp import test_torch_calls, test_torch_transforms
+from tests.layers.qp import (
+    test_torch_calls,
+    test_torch_modes,
+    test_torch_transforms,
+)
 from tests.layers.qp.cases import FIELDS, OUTPUTS, SHAPES, as_torch, sample
 from tests.layers.qp.one_input import base, close, inputs, jacobian, minimizer, value
 
 # further tests of a feature, beside the one of its name
-MORE = ("test_double_backward_", "test_no_grad_")
+MORE = ("test_double_backward_", "test_mixed_modes_", "test_no_grad_", "test_torch_")
 
 
 def outputs(engine, kept):
@@ -189,16 +193,13 @@ def test_hooks(engine):
 
 
 def test_every_feature_has_a_test_and_every_test_a_feature():
+    modules = (test_torch_calls, test_torch_modes, test_torch_transforms)
     features = {f"test_{f.name}" for group in support.SUPPORT.values() for f in group}
     tests = {
         name
-        for module in (globals(), vars(test_torch_calls), vars(test_torch_transforms))
+        for module in (globals(), *map(vars, modules))
         for name in module
         if name.startswith("test_") and not name.startswith(MORE)
     }
-    tests -= {
-        "test_torch_calls",
-        "test_torch_transforms",
-        test_every_feature_has_a_test_and_every_test_a_feature.__name__,
-    }
+    tests -= {test_every_feature_has_a_test_and_every_test_a_feature.__name__}
     assert tests == features

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from companion.layers.forward_mode import bare, filled, moving, outward
 from companion.layers.qp.sparse.engine import Found
 
 
@@ -70,9 +71,10 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *seeds: Tensor) -> tuple[Tensor | None, ...]:
         """grad_P = (dx xᵀ + x dxᵀ)/2, grad_C = dy xᵀ + y dxᵀ, on the patterns."""
-        P, A, G, x, nu, lam = ctx.saved_tensors
+        P, A, G, x, nu, lam = saved = ctx.saved_tensors
         kept, p = ctx.kept, len(nu)
-        solve = Adjoint.apply if torch.is_grad_enabled() else Adjoint.forward
+        again = torch.is_grad_enabled() or moving(*saved, *seeds)
+        solve = Adjoint.apply if again else Adjoint.forward
         dx, dy = solve(kept, P, A, G, -seeds[0], -torch.cat(seeds[1:]))
         dnu, dlam = dy[:p], dy[p:]
         grad_P = 0.5 * (kept.P.outer(dx, x) + kept.P.outer(x, dx))
@@ -81,15 +83,13 @@ class Solve(torch.autograd.Function):
         return None, grad_P, dx, grad_A, -dnu, grad_G, -dlam
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, ...]:
         """The differential of the KKT conditions, solved for (dx, dnu, dlam)."""
-        P, A, G, x, nu, lam = ctx.saved_tensors
+        P, A, G, x, nu, lam = bare(ctx.saved_tensors)
         kept, p = ctx.kept, len(nu)
-        dP, dq, dA, db, dG, dh = (
-            torch.zeros_like(v) if t is None else t
-            for t, v in zip(tangents[1:], (P, x, A, nu, G, lam), strict=True)
-        )
-        r1 = kept.P.product(dP, x) + dq
+        dP, dq, dA, db, dG, dh = filled(tangents[1:], (P, x, A, nu, G, lam))
+        r1 = 0.5 * (kept.P.product(dP, x) + kept.P.transposed(dP, x)) + dq
         r1 = r1 + kept.A.transposed(dA, nu) + kept.G.transposed(dG, lam)
         r2 = torch.cat([db - kept.A.product(dA, x), dh - kept.G.product(dG, x)])
         dx, dy = Adjoint.apply(kept, P, A, G, -r1, r2)
@@ -118,6 +118,7 @@ class Adjoint(torch.autograd.Function):
         kept, P, A, G, _, _ = inputs
         ctx.kept = kept
         ctx.save_for_backward(P, A, G, *output)
+        ctx.save_for_forward(P, A, G, *output)
 
     @staticmethod
     def backward(ctx: Any, *seeds: Tensor) -> tuple[Tensor | None, ...]:
@@ -129,6 +130,18 @@ class Adjoint(torch.autograd.Function):
         grad_A = -(kept.A.outer(v[:p], u) + kept.A.outer(y[:p], w))
         grad_G = -(kept.G.outer(v[p:], u) + kept.G.outer(y[p:], w))
         return None, grad_P, grad_A, grad_G, w, v
+
+    @staticmethod
+    @outward()
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, ...]:
+        """K(du, dy) = dr − dK(u, y), on the active rows."""
+        P, A, G, u, y = bare(ctx.saved_tensors)
+        kept, p = ctx.kept, ctx.kept.A.shape[0]
+        dP, dA, dG, dr1, dr2 = filled(tangents[1:], (P, A, G, u, y))
+        r1 = 0.5 * (kept.P.product(dP, u) + kept.P.transposed(dP, u))
+        r1 = r1 + kept.A.transposed(dA, y[:p]) + kept.G.transposed(dG, y[p:])
+        r2 = torch.cat([kept.A.product(dA, u), kept.G.product(dG, u)])
+        return Adjoint.apply(kept, P, A, G, dr1 - r1, dr2 - r2)
 
 
 class Values(torch.autograd.Function):

@@ -28,6 +28,14 @@ def bare(saved: Iterable[Tensor]) -> tuple[Tensor, ...]:
     return tuple(forward_ad.unpack_dual(v).primal for v in saved)
 
 
+def moving(*tensors: Tensor | None) -> bool:
+    """Whether one has a tangent, which compiled code would lose."""
+    if forward_ad._current_level < 0:
+        return False
+    given = (v for v in tensors if v is not None)
+    return any(forward_ad.unpack_dual(v).tangent is not None for v in given)
+
+
 def filled(tangents: Iterable[Tensor | None], points: Iterable[Tensor]) -> list[Tensor]:
     """Tangents, zeros where there are none."""
     pairs = zip(tangents, points, strict=True)
