@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import notebooks
+import reading
 import yaml
 from records import run
 from sphinx.application import Sphinx
@@ -26,7 +27,7 @@ def front_matter(path: Path) -> dict[str, Any]:
     return (yaml.safe_load(match[1]) or {}).get("companion", {}) if match else {}
 
 
-def box(about: dict[str, Any], links: dict[str, str]) -> str:
+def box(about: dict[str, Any], minutes: int, links: dict[str, str]) -> str:
     """Objectives, prerequisites and time; `links` holds addresses of other chapters."""
     goals = "".join(
         f"<li>{escape(goal['text'])} "
@@ -48,8 +49,8 @@ def box(about: dict[str, Any], links: dict[str, str]) -> str:
     )
     return (
         '<div class="chapter-box"><p><strong>After this chapter you can</strong></p>'
-        f"<ul>{goals}</ul><p>{about['minutes']} minutes of reading; the cells run in "
-        f"{about['seconds']} seconds or less.{needs}{take}</p></div>"
+        f"<ul>{goals}</ul><p>About {minutes} minutes of reading without the exercises; "
+        f"the cells run in {about['seconds']} seconds or less.{needs}{take}</p></div>"
     )
 
 
@@ -88,7 +89,8 @@ def surround(
         }
         up = "../" * page.count("/")
         links["notebook"] = f"{up}notebooks/{Path(page).name}.ipynb"
-        body = body.replace("</h1>", f"</h1>{box(about, links)}", 1)
+        about_it = box(about, reading.minutes(source), links)
+        body = body.replace("</h1>", f"</h1>{about_it}", 1)
     context["body"] = body + facts(app, page)
 
 

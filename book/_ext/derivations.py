@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDE = 40  # signs on a line: what a phone shows
+WIDE = 33  # signs on a line: what a phone shows
 TERM = re.compile(r"(?<=[^(]) (?=[+-] )")
 ONE_SIGN = re.compile(r"\\tfrac\{1\}\{2\}|\^\{\\mathsf T\}|\\mathrm\{d\}|\\[A-Za-z]+")
 UNSEEN = re.compile(r"\\[,;!]|[{}^_\s]")
@@ -29,7 +29,7 @@ def displays(steps: list[Any]) -> list[str]:
         left = "" if opens and step.lhs == before else step.lhs
         lines = _broken(f"{opens}{step.rhs}")
         if left and _width(left) + _width(lines[0]) > WIDE:
-            left, lines = "", [left, *lines]  # a line of its own, then the rest
+            left, lines = "", [*_broken(left), *lines]  # first all of it, then the rest
         joined = r" \\ &\quad ".join(lines)
         shown.append(rf"\begin{{aligned}} {left} &{joined} \end{{aligned}}")
         before = step.rhs

@@ -26,20 +26,23 @@ FOOTER = (
     '<div style="font-size:8px;width:100%;text-align:center">'
     '<span class="pageNumber"></span></div>'
 )
+PATIENCE = 600_000.0  # milliseconds; the whole book's formulas take minutes to set
 MARGINS = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 
 
 def single_page(folder: Path) -> Path:
     """The page, beside the assets that its links expect at the root."""
-    pages = [page for page in folder.rglob("*.html") if page.name != "genindex.html"]
-    page = max(pages, key=lambda path: path.stat().st_size)
     flat = folder / "whole-book.html"
+    others = ("genindex.html", flat.name)
+    pages = [page for page in folder.rglob("*.html") if page.name not in others]
+    page = max(pages, key=lambda path: path.stat().st_size)
     shutil.copyfile(page, flat)
     return flat
 
 
 def print_page(page: Page, source: Path, target: Path) -> None:
     """Print one file as a tagged PDF with an outline."""
+    page.set_default_timeout(PATIENCE)
     page.goto(source.as_uri(), wait_until="load")
     page.evaluate(STILL)
     page.emulate_media(media="print", color_scheme="light")

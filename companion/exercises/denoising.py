@@ -167,7 +167,9 @@ SCALING = Exercise(
         )
     ),
     checks=(_invariant,),
-    hints=("tv-scaling has the two sides.",),
+    hints=(
+        "Scale D up and the strength down by the same factor: what does the loss do?",
+    ),
 )
 
 

@@ -274,7 +274,7 @@ STEP = Exercise(
         (_step_source("w + project(2 * u - w) - u", "-"), "equations"),
     ),
     checks=(_step,),
-    hints=("Solve, reflect, project, and add the difference.",),
+    hints=("(I + Q)u = w; then project 2u - w, and move w by what that adds to u.",),
 )
 
 EXERCISES = (GAP, REACH, ENCODE, PAIR, RESIDUAL, STEP)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import companion
-from book.driver import commands, environment, salt, site
+from book.driver import commands, environment, pdf, salt, site
 from book.driver.steps import StepFailedError, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,3 +167,13 @@ def test_lock_pins_torch_for_every_platform_and_nothing_that_follows_it() -> Non
 
 def test_edition_is_the_version_of_the_package() -> None:
     assert site.edition() == companion.__version__
+
+
+def test_the_single_page_is_found_again_after_a_printing_that_failed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "index.html").write_text("the whole book")
+    (tmp_path / "genindex.html").write_text("an index that happens to be longer")
+    pages = [pdf.single_page(tmp_path) for _ in range(2)]
+    assert {page.read_text() for page in pages} == {"the whole book"}

@@ -172,7 +172,10 @@ EXERCISES = (
             ("np.outer(dlam, x)", "stationarity"),
         ),
         _grad_G,
-        ("G appears twice in the KKT conditions.", "Add the two contributions."),
+        (
+            "G appears twice in the KKT conditions.",
+            "The force Gᵀλ gives λd_xᵀ; the other place is the wall Gx ≤ h.",
+        ),
     ),
     returning(
         "optnet-ex-jacobian",

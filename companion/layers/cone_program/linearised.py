@@ -14,6 +14,7 @@ from companion.layers.cone_program.factor import Dense
 from companion.layers.cone_program.layout import Layout
 from companion.layers.cone_program.sparse_factor import Sparse, entries
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.thin import Thin
 
 ROUNDING = 1e-13  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
@@ -28,8 +29,8 @@ class Linearised:
 
     def __init__(
         self,
-        P: np.ndarray,
-        A: np.ndarray,
+        P: Any,
+        A: Any,
         spectrum: Spectrum,
         wanted: np.ndarray,
     ) -> None:
@@ -38,7 +39,11 @@ class Linearised:
         size = len(spectrum.lam)
         self.factors: dict[int, Any] = {}
         dense = np.flatnonzero(wanted)
-        if worth_trying(self.at.where, A.shape[-1]):
+        if is_thin(A):
+            for i in dense.tolist():
+                self.factors[i] = Sparse(P[0], A[0], self.at, i)
+            dense = dense[:0]
+        elif worth_trying(self.at.where, A.shape[-1]):
             dense = self._sparse(dense)
         if len(dense):
             own = A if len(A) == 1 else A[dense]
@@ -177,6 +182,11 @@ class Linearised:
         return u, w
 
 
+def is_thin(A: Any) -> bool:
+    """Whether it is a sparse matrix, which stays one."""
+    return isinstance(A, Thin)
+
+
 def worth_trying(where: Layout, n: int) -> bool:
     """Whether there may be zeros enough for sparse factors to pay."""
     triangle = sum(group.rows.size for group in where.psd)
@@ -194,12 +204,12 @@ def mostly_zeros(A: np.ndarray) -> Any:
     return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
 
 
-def times(M: np.ndarray, v: np.ndarray) -> np.ndarray:
+def times(M: Any, v: np.ndarray) -> np.ndarray:
     """M v for matrices with a batch axis, of size one where it is shared."""
     return (M @ v[..., None])[..., 0]
 
 
-def transposed(M: np.ndarray, v: np.ndarray) -> np.ndarray:
+def transposed(M: Any, v: np.ndarray) -> np.ndarray:
     """Mᵀ v."""
     return (v[..., None, :] @ M)[..., 0, :]
 

@@ -9,7 +9,7 @@ Source: busseti2019solution.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class State(NamedTuple):
 
 
 def at(
-    fields: tuple[np.ndarray, ...],
+    fields: tuple[Any, ...],
     x: np.ndarray,
     v: np.ndarray,
     where: Layout,
@@ -92,7 +92,7 @@ def at(
 
 
 def refine(
-    fields: tuple[np.ndarray, ...], state: State, wanted: np.ndarray
+    fields: tuple[Any, ...], state: State, wanted: np.ndarray
 ) -> tuple[State, Linearised]:
     """Newton steps with few factors, each step kept where it gains.
 
@@ -121,7 +121,7 @@ def refine(
 
 
 def _chords(
-    fields: tuple[np.ndarray, ...], state: State, system: Linearised, live: np.ndarray
+    fields: tuple[Any, ...], state: State, system: Linearised, live: np.ndarray
 ) -> State:
     """Steps with the factors of the system, until they no longer gain enough."""
     live = live & (state.error > GOAL)
@@ -143,8 +143,6 @@ def _chords(
     return state
 
 
-def chosen(
-    fields: tuple[np.ndarray, ...], places: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def chosen(fields: tuple[Any, ...], places: np.ndarray) -> tuple[Any, ...]:
     """The fields of some instances; those that the batch shares stay as they are."""
     return tuple(v if len(v) == 1 else v[places] for v in fields)

@@ -45,10 +45,11 @@ lagrangian_perturbation = theorem(
     claim=(
         "Along a differentiable branch the optimal value p has dp = ½xᵀdP x + dqᵀx + "
         "yᵀdA x - yᵀdb, for every size.  So (x_τ - x)/τ, -(y_τ - y)/τ, "
-        "(y_τx_τᵀ - yxᵀ)/τ and ½(x_τx_τᵀ - xxᵀ)/τ, with the solution at q + τg, are "
-        "the gradients of (p(q + τg) - p(q))/τ; their limits for τ → 0 are the "
-        "gradients of gᵀx, exactly for min qᵀx over the unit disc, and the errors of "
-        "central quotients are of second order on samples."
+        "(y_τx_τᵀ - yxᵀ)/τ and ½(x_τx_τᵀ - xxᵀ)/τ are the gradients of "
+        "(p(q + τg) - p(q))/τ if (x_τ, y_τ), the solution at q + τg, is on such a "
+        "branch too; their limits for τ → 0 are the gradients of gᵀx, exactly for "
+        "min qᵀx over the unit disc, and the errors of central quotients are of second "
+        "order on samples."
     ),
     source="paulus2024lpgd",
     implements=(reference.lpgd,),
@@ -206,7 +207,7 @@ def quotients_settle_with_curvature() -> None:
     assert_settles(bowl, ZERO)
 
 
-@lagrangian_perturbation.control(dropped="a unique solution: min qx over |x| ≤ 1")
+@lagrangian_perturbation.control(dropped="a branch through q: min qx over |x| ≤ 1")
 def flat_objective() -> None:
     q_ = ZERO
     require(all(q_ * e == 0 for e in (-1, 0, 1)), "every x is a solution at q = 0")

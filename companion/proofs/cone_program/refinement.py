@@ -65,7 +65,7 @@ def two_newton_steps() -> Iterator[Step]:
         V,
         M * step + r,
         Link(ZERO, "the inverse", (INVERSE,)),
-        name=r"R_1(w-M_1^{-1}R_1(w)) = M_1(w-M_1^{-1}(M_1w+r))+r",
+        name=r"R_1(w^+) = M_1(w-M_1^{-1}(M_1w+r)) + r",
     )
 
 

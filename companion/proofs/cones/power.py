@@ -188,13 +188,14 @@ def reference_and_layer_have_the_order_of_a_derivative() -> None:
         assert_order(project("power"), layer_derivative("power"), points[:1], 0.05)
 
 
-@power_derivative.control(mutant="(1-α)² for α(1-α), as one library has had it")
+@power_derivative.control(
+    mutant="(1-α)² for α(1-α) beside the diagonal, as printed code"
+)
 def square_for_a_product() -> None:
     def wrong(v: Array) -> Array:
-        P, dP, D, dD = power.curve(power.angle(v, ALPHA), ALPHA, v[2])
-        factor = (1 - ALPHA) / ALPHA
-        p, across, share = boundary.frame(v, P, dP, D, factor * dD)
-        return np.outer(p, p) + share * np.outer(across, across)
+        matrix = np.array(derivative("power")(v))
+        matrix[[0, 1], [1, 0]] *= (1 - ALPHA) / ALPHA
+        return matrix
 
     assert_order(project("power"), wrong, drawn("power", "between"))
 
