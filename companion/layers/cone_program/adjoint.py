@@ -16,8 +16,9 @@ from torch import Tensor
 from companion.layers import cones
 from companion.layers.cone_program import certificates, engine, newton
 from companion.layers.cone_program.layout import layout
-from companion.layers.cone_program.linearised import Linearised, times, transposed
+from companion.layers.cone_program.linearised import Linearised
 from companion.layers.cone_program.solves import Plain, Transposed, outer
+from companion.layers.cone_program.stacks import Stack, times, transposed
 from companion.layers.qp.kkt import matvec
 from companion.problems import Cones, Status
 
@@ -145,12 +146,13 @@ def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]
     Clarabel stops early and Newton's method finishes; an instance for which that is not
     enough is solved again, to the end.
     """
-    found = engine.solve(fields, run.K, accuracy=engine.EARLY)
-    state, run.system, status = _finished(run.K, fields, found)
+    stacked = Stack.of(fields[0]), fields[1], Stack.of(fields[2]), fields[3]
+    found = engine.solve(stacked, run.K, accuracy=engine.EARLY)
+    state, run.system, status = _finished(run.K, stacked, found)
     short = (status != Status.SOLVED) | (state.error > newton.ENOUGH)
     again = np.flatnonzero(short & found.finite & ~proved(status))
     if len(again):
-        own = newton.chosen(fields, again)
+        own = newton.chosen(stacked, again)
         more = engine.solve(own, run.K, accuracy=engine.ACCURACY)
         later, system, outcome = _finished(run.K, own, more)
         better = (outcome == Status.SOLVED) & (later.error < state.error[again])
@@ -168,15 +170,14 @@ def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]
 
 
 def _finished(
-    K: Cones, fields: tuple[np.ndarray, ...], found: engine.Answer
+    K: Cones, fields: newton.Fields, found: engine.Answer
 ) -> tuple[newton.State, Linearised, np.ndarray]:
     """The answers refined, with the system there and statuses by the error left."""
     lost = proved(found.status) | ~found.finite
     keep = ~lost[:, None]
     x, y, s = (np.where(keep, w, 0.0) for w in (found.x, found.y, found.s))
-    fields = tuple(
-        v if np.isfinite(v).all() else _masked(v, found.finite) for v in fields
-    )
+    if not found.finite.all():
+        fields = tuple(_masked(v, found.finite) for v in fields)
     start = newton.at(fields, x, y - s, layout(K), y)
     state, system = newton.refine(fields, start, ~lost)
     good = ~lost & (state.error <= ACCEPTED)
@@ -190,8 +191,10 @@ def proved(status: np.ndarray) -> np.ndarray:
     return (status == Status.PRIMAL_INFEASIBLE) | (status == Status.DUAL_INFEASIBLE)
 
 
-def _masked(v: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def _masked(v: np.ndarray | Stack, keep: np.ndarray) -> np.ndarray | Stack:
     """Zeros in the instances that are lost: nobody asks, and NaN spreads."""
+    if isinstance(v, Stack):
+        return v if v.finite.all() else Stack.of(_masked(v.dense, keep))
     own = keep if len(v) > 1 else keep.any(keepdims=True)
     return np.where(own.reshape(-1, *(1,) * (v.ndim - 1)), v, 0.0)
 

@@ -12,8 +12,16 @@ from scipy import sparse
 
 from companion.layers.cone_program.factor import Dense
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.sparse_factor import Sparse, entries
+from companion.layers.cone_program.sparse_factor import Sparse
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.stacks import (
+    Entries,
+    Pattern,
+    Stack,
+    nonzero,
+    times,
+    transposed,
+)
 
 ROUNDING = 1e-13  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
@@ -28,12 +36,12 @@ class Linearised:
 
     def __init__(
         self,
-        P: np.ndarray,
-        A: np.ndarray,
+        P: np.ndarray | Stack,
+        A: np.ndarray | Stack,
         spectrum: Spectrum,
         wanted: np.ndarray,
     ) -> None:
-        self.P, self.A = P, A
+        self.P, self.A = P, A = Stack.of(P), Stack.of(A)
         self.at = self.exact = spectrum
         size = len(spectrum.lam)
         self.factors: dict[int, Any] = {}
@@ -41,24 +49,25 @@ class Linearised:
         if worth_trying(self.at.where, A.shape[-1]):
             dense = self._sparse(dense)
         if len(dense):
-            own = A if len(A) == 1 else A[dense]
+            own = A.dense if len(A) == 1 else A.dense[dense]
             B = self.at.take(dense).rotate(
                 np.broadcast_to(own, (len(dense), *A.shape[1:]))
             )
             for j, i in enumerate(dense):
-                Pi = P[i if len(P) > 1 else 0]
+                Pi = P.dense[i if len(P) > 1 else 0]
                 self.factors[int(i)] = Dense(Pi, B[j], self.at.lam[i])
         self.residual = np.zeros(size)
 
     def _sparse(self, places: np.ndarray) -> np.ndarray:
         """Factor the instances with mostly zeros as such; the places of the others."""
-        others = []
+        others, judged = [], {}
         for i in places.tolist():
-            A = mostly_zeros(self.A[i if len(self.A) > 1 else 0])
+            k = i if len(self.A) > 1 else 0
+            A = mostly_zeros(self.A.dense[k], self.A.entries[k], judged)
             if A is None:
                 others.append(i)
                 continue
-            P = self.P[i if len(self.P) > 1 else 0]
+            P = self.P.dense[i if len(self.P) > 1 else 0]
             self.factors[int(i)] = Sparse(P, A, self.at, i)
         return np.array(others, int)
 
@@ -183,25 +192,25 @@ def worth_trying(where: Layout, n: int) -> bool:
     return n + where.rows > SMALL and triangle < 0.5 * where.rows
 
 
-def mostly_zeros(A: np.ndarray) -> Any:
-    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have."""
-    values, rows, columns = entries(A)
-    if len(values) > FILLED * A.size:
+def mostly_zeros(
+    A: np.ndarray, found: Entries | None, judged: dict[int, tuple[Pattern, bool]]
+) -> Any:
+    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have.
+
+    `found` has its entries if they are known; `judged` keeps the verdict on a pattern.
+    """
+    found = found or nonzero(A, share=max(FILLED, 0.0))
+    if found is None or len(found.values) > FILLED * A.size:
         return None
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(A)))])
-    thin = sparse.csr_matrix((values, columns, starts), A.shape)
-    pattern = sparse.csr_matrix((np.ones_like(values), columns, starts), A.shape)
-    return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
-
-
-def times(M: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """M v for matrices with a batch axis, of size one where it is shared."""
-    return (M @ v[..., None])[..., 0]
-
-
-def transposed(M: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Mᵀ v."""
-    return (v[..., None, :] @ M)[..., 0, :]
+    _, columns, starts = found.pattern
+    if id(found.pattern) not in judged:
+        ones = np.ones_like(found.values)
+        pattern = sparse.csr_matrix((ones, columns, starts), A.shape)
+        few = (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2
+        judged[id(found.pattern)] = found.pattern, few
+    if not judged[id(found.pattern)][1]:
+        return None
+    return sparse.csr_matrix((found.values, columns, starts), A.shape)
 
 
 def norm(*parts: np.ndarray) -> np.ndarray:

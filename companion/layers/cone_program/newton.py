@@ -14,13 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.linearised import (
-    Linearised,
-    norm,
-    times,
-    transposed,
-)
+from companion.layers.cone_program.linearised import Linearised, norm
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.stacks import Stack, times, transposed
+
+Fields = tuple[np.ndarray | Stack, ...]
 
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first
@@ -70,7 +68,7 @@ class State(NamedTuple):
 
 
 def at(
-    fields: tuple[np.ndarray, ...],
+    fields: Fields,
     x: np.ndarray,
     v: np.ndarray,
     where: Layout,
@@ -92,7 +90,7 @@ def at(
 
 
 def refine(
-    fields: tuple[np.ndarray, ...], state: State, wanted: np.ndarray
+    fields: Fields, state: State, wanted: np.ndarray
 ) -> tuple[State, Linearised]:
     """Newton steps with few factors, each step kept where it gains.
 
@@ -121,7 +119,7 @@ def refine(
 
 
 def _chords(
-    fields: tuple[np.ndarray, ...], state: State, system: Linearised, live: np.ndarray
+    fields: Fields, state: State, system: Linearised, live: np.ndarray
 ) -> State:
     """Steps with the factors of the system, until they no longer gain enough."""
     live = live & (state.error > GOAL)
@@ -143,8 +141,6 @@ def _chords(
     return state
 
 
-def chosen(
-    fields: tuple[np.ndarray, ...], places: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def chosen(fields: Fields, places: np.ndarray) -> Fields:
     """The fields of some instances; those that the batch shares stay as they are."""
     return tuple(v if len(v) == 1 else v[places] for v in fields)
