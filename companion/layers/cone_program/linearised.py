@@ -5,6 +5,8 @@ Chapter: cone-derivative.md. Theorems: cone-derivative.
 
 from __future__ import annotations
 
+from copy import copy
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,17 @@ class Linearised:
             self.factors[int(i)] = Sparse(P, A, self.at, i)
         return np.array(others, int)
 
+    def part(self, places: np.ndarray) -> Linearised:
+        """The same factors for some instances alone."""
+        other = copy(self)
+        other.P, other.A = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
+        other.at = self.at.take(places)
+        same = self.exact is self.at
+        other.exact = other.at if same else self.exact.take(places)
+        pairs = enumerate(places.tolist())
+        other.factors = {j: self.factors[i] for j, i in pairs if i in self.factors}
+        return other
+
     def move(self, spectrum: Spectrum) -> None:
         """Answer for other points from now on; the factors serve to get there."""
         self.exact = spectrum
@@ -100,21 +113,21 @@ class Linearised:
 
     def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(dx, dv) with M (dx, dv) = (r1, r2)."""
-        return self._refined((r1, r2), "solve", self.product)
+        return self._refined((r1, r2), "solve")
 
     def adjoint(self, f1: np.ndarray, f2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(g1, g2) with Mᵀ (g1, g2) = (f1, f2)."""
-        return self._refined((f1, f2), "adjoint", self.transposed)
+        return self._refined((f1, f2), "adjoint")
 
     def _refined(
-        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+        self, r: tuple[np.ndarray, np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Refinement while the residual halves; other means where it stays large."""
-        u, w, left = self._improved(r, name, product)
+        u, w, left = self._improved(r, name)
         for mend in (self._renewed, self._without_inverse):
             poor = mend(left)
             if poor.any():
-                again, more, after = self._improved(r, name, product)
+                again, more, after = self._improved(r, name)
                 better = poor & (after < left)
                 u[better], w[better] = again[better], more[better]
                 left[better] = after[better]
@@ -146,25 +159,37 @@ class Linearised:
         return poor
 
     def _improved(
-        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+        self, r: tuple[np.ndarray, np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        total = [np.zeros_like(v) for v in r]
-        error, size = r, norm(*r)
-        scale = np.where(size > 0, size, 1.0)
+        found, size = [np.empty_like(v) for v in r], norm(*r)
+        left, scale = np.empty_like(size), np.where(size > 0, size, 1.0)
+        total, error = [np.zeros_like(v) for v in r], r
+        some, places = self, np.arange(len(size))
         for _ in range(REFINEMENTS):
-            step = self.step(error[0], error[1], name)
+            step = some.step(error[0], error[1], name)
             trial = [v + dv for v, dv in zip(total, step, strict=True)]
-            left = [v - p for v, p in zip(r, product(*trial), strict=True)]
-            now = norm(*left)
+            product = some.transposed if name == "adjoint" else some.product
+            rest = [v - p for v, p in zip(r, product(*trial), strict=True)]
+            now = norm(*rest)
             better = now < size
-            for whole, part in zip(total, trial, strict=True):
-                whole[better] = part[better]
+            if better.all():
+                total = trial
+            else:
+                for whole, part in zip(total, trial, strict=True):
+                    whole[better] = part[better]
             live = (now < 0.5 * size) & (now > ROUNDING * scale)
             size = np.where(better, now, size)
             if not live.any():
                 break
-            error = tuple(np.where(live[:, None], v, 0.0) for v in left)
-        return total[0], total[1], size / scale
+            error = tuple(np.where(live[:, None], v, 0.0) for v in rest)
+            if 2 * np.count_nonzero(live) <= len(live):  # leave the others behind
+                _put((*found, left), (*total, size / scale), places)
+                few = np.flatnonzero(live)
+                some, places = some.part(few), places[few]
+                r, total, error = ([v[few] for v in w] for w in (r, total, error))
+                size, scale = size[few], scale[few]
+        _put((*found, left), (*total, size / scale), places)
+        return found[0], found[1], left
 
     def step(
         self, r1: np.ndarray, r2: np.ndarray, name: str = "solve"
@@ -213,6 +238,14 @@ def mostly_zeros(
     return sparse.csr_matrix((found.values, columns, starts), A.shape)
 
 
+def _put(
+    wholes: tuple[np.ndarray, ...], parts: tuple[np.ndarray, ...], places: np.ndarray
+) -> None:
+    for whole, part in zip(wholes, parts, strict=True):
+        whole[places] = part
+
+
 def norm(*parts: np.ndarray) -> np.ndarray:
     """Largest absolute entry of every instance."""
-    return np.max([np.abs(v).max(-1, initial=0.0) for v in parts], axis=0)
+    sizes = (np.maximum.reduce(np.abs(v), axis=-1, initial=0.0) for v in parts)
+    return reduce(np.maximum, sizes)

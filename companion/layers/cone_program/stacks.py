@@ -31,14 +31,24 @@ class Entries(NamedTuple):
 
 
 class Stack:
-    """Matrices of one shape, `dense`, of which `entries` has those with mostly zeros.
+    """Matrices of one shape, of which `entries` has those with mostly zeros.
 
     Every matrix goes by itself: what its product is does not depend on the others.
     """
 
-    def __init__(self, dense: np.ndarray, entries: list[Entries | None]) -> None:
-        self.dense, self.shape = dense, dense.shape
-        self.entries = entries
+    def __init__(
+        self,
+        base: np.ndarray,
+        entries: list[Entries | None],
+        places: np.ndarray | None = None,
+    ) -> None:
+        self.base, self.entries, self.places = base, entries, places
+        self.shape = (len(entries), *base.shape[1:])
+
+    @cached_property
+    def dense(self) -> np.ndarray:
+        """All of the entries."""
+        return self.base if self.places is None else self.base[self.places]
 
     @classmethod
     def of(cls, matrices: np.ndarray | Stack) -> Stack:
@@ -56,10 +66,11 @@ class Stack:
         return cls(matrices, found)
 
     def __len__(self) -> int:
-        return len(self.dense)
+        return len(self.entries)
 
     def __getitem__(self, places: np.ndarray) -> Stack:
-        return Stack(self.dense[places], [self.entries[i] for i in places])
+        at = places if self.places is None else self.places[places]
+        return Stack(self.base, [self.entries[i] for i in places.tolist()], at)
 
     @property
     def finite(self) -> np.ndarray:
