@@ -87,9 +87,8 @@ def at(
     y = spectrum.point
     Px, Ay, Ax, s = times(P, x), transposed(A, y), times(A, x), y - v
     r = Px + Ay + q, b - Ax - s
-    full = np.broadcast_to(q, x.shape), np.broadcast_to(b, v.shape)
-    first = norm(r[0]) / (1 + norm(Px, Ay, full[0]))
-    second = norm(r[1]) / (1 + norm(Ax, s, full[1]))
+    first = norm(r[0]) / (1 + norm(Px, Ay, q))
+    second = norm(r[1]) / (1 + norm(Ax, s, b))
     return State(x, v, spectrum, r, np.maximum(first, second))
 
 
