@@ -57,7 +57,8 @@ def shown(row: Any) -> str:
     floor = "" if row.floor is None else f"≥ {row.floor:g}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     times = f"{row.forward:10.2f}{row.both:10.2f}{ratio:>9}"
-    return f"{start}{times}  {floor:7}{row.median:8.0e}{row.worst:8.0e}  {verdict}"
+    pair = ("" if v is None else f"{v:.0e}" for v in (row.median, row.worst))
+    return f"{start}{times}  {floor:7}{''.join(f'{v:>8}' for v in pair)}  {verdict}"
 
 
 def contest(choice: argparse.Namespace, facts: dict[str, Any]) -> None:

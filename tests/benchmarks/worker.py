@@ -64,8 +64,10 @@ class Bench:
         torch.save(found, file)
         return list(found.irregular)
 
-    def compare(self, file: Path) -> tuple[float, float]:
-        """Errors of the last call's gradients: median, and worst."""
+    def compare(self, file: Path) -> tuple[float | None, float | None]:
+        """Errors of the last call's gradients: median, and worst; None without any."""
+        if all(grad is None for grad in self.grads or []):
+            return None, None
         wanted = torch.load(file, weights_only=False)
         return errors(self.task.gradients(self.grads or []), wanted)
 

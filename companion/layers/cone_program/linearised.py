@@ -5,6 +5,7 @@ Chapter: cone-derivative.md. Theorems: cone-derivative.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from functools import reduce
 from typing import Any
@@ -38,8 +39,8 @@ class Linearised:
 
     def __init__(
         self,
-        P: np.ndarray | Stack,
-        A: np.ndarray | Stack,
+        P: Any,
+        A: Any,
         spectrum: Spectrum,
         wanted: np.ndarray,
     ) -> None:
@@ -159,7 +160,7 @@ class Linearised:
         return poor
 
     def _improved(
-        self, r: tuple[np.ndarray, np.ndarray], name: str
+        self, r: Sequence[np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found, size = [np.empty_like(v) for v in r], norm(*r)
         left, scale = np.empty_like(size), np.where(size > 0, size, 1.0)

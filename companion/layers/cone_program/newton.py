@@ -9,16 +9,16 @@ Source: busseti2019solution.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from companion.layers.cone_program.layout import Layout
 from companion.layers.cone_program.linearised import Linearised, norm
 from companion.layers.cone_program.spectrum import Spectrum
-from companion.layers.cone_program.stacks import Stack, times, transposed
+from companion.layers.cone_program.stacks import times, transposed
 
-Fields = tuple[np.ndarray | Stack, ...]
+Fields = tuple[Any, ...]  # arrays, and stacks of matrices
 
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first

@@ -51,9 +51,12 @@ class Stack:
         return self.base if self.places is None else self.base[self.places]
 
     @classmethod
-    def of(cls, matrices: np.ndarray | Stack) -> Stack:
-        """A stack of an array with a batch axis, of size one where it is shared."""
-        if isinstance(matrices, Stack):
+    def of(cls, matrices: Any) -> Any:
+        """A stack of an array with a batch axis, of size one where it is shared.
+
+        What is no array multiplies in its own way, and stays as it is.
+        """
+        if not isinstance(matrices, np.ndarray):
             return matrices
         if matrices[0:1].size < LARGE:
             return cls(matrices, [None] * len(matrices))

@@ -92,3 +92,18 @@ BAD = {
     "unbounded": (unbounded, Status.DUAL_INFEASIBLE),
     "nan": (poisoned, Status.NUMERICAL_ERROR),
 }
+
+
+def chain(count: int) -> ConeProgram:
+    """Shrink neighbours' differences: a program with mostly zeros, in P and in A."""
+    n = 2 * count
+    A = torch.zeros(3 * (count - 1), n).double()
+    for i in range(count - 1):
+        A[3 * i, count + i] = -1
+        A[3 * i + 1, i], A[3 * i + 1, i + 1] = -1, 1
+        A[3 * i + 2, i] = -0.3
+    P = torch.diag(torch.cat([torch.ones(count), 1e-3 * torch.ones(count)])).double()
+    q = torch.cat([-torch.arange(count).sin(), 0.1 * torch.ones(count)]).double()
+    return ConeProgram(
+        P, q, A, torch.zeros(len(A)).double(), Cones(soc=(3,) * (count - 1))
+    )

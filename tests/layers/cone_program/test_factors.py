@@ -12,8 +12,8 @@ from companion.layers.cone_program import engine, linearised, sparse_factor
 from companion.layers.cone_program.layout import layout
 from companion.layers.cone_program.linearised import Linearised
 from companion.layers.cone_program.spectrum import Spectrum
-from companion.problems import ConeProgram, Cones
-from tests.layers.cone_program.cases import EVERY, REGULAR, sample
+from companion.problems import Cones
+from tests.layers.cone_program.cases import EVERY, REGULAR, chain, sample
 
 
 def scattered(seed: int, count: int = 20) -> np.ndarray:
@@ -86,21 +86,6 @@ def test_sparse_and_dense_factors_agree(regime):
         pairs = zip(dense.step(*r, name), thin.step(*r, name), strict=True)
         for ours, theirs in pairs:
             np.testing.assert_allclose(ours, theirs, atol=1e-10)
-
-
-def chain(count: int) -> ConeProgram:
-    """Shrink neighbours' differences: a program with mostly zeros, in P and in A."""
-    n = 2 * count
-    A = torch.zeros(3 * (count - 1), n).double()
-    for i in range(count - 1):
-        A[3 * i, count + i] = -1
-        A[3 * i + 1, i], A[3 * i + 1, i + 1] = -1, 1
-        A[3 * i + 2, i] = -0.3
-    P = torch.diag(torch.cat([torch.ones(count), 1e-3 * torch.ones(count)])).double()
-    q = torch.cat([-torch.arange(count).sin(), 0.1 * torch.ones(count)]).double()
-    return ConeProgram(
-        P, q, A, torch.zeros(len(A)).double(), Cones(soc=(3,) * (count - 1))
-    )
 
 
 def test_sparse_programs_use_sparse_factors_and_have_the_same_gradients(monkeypatch):
