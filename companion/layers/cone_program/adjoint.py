@@ -6,39 +6,51 @@ Source: agrawal2019cone, §3, without its row of the homogenising variable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from companion.layers import cones
-from companion.layers.cone_program import certificates, engine, newton
+from companion.layers.cone_program import certificates, engine, newton, rules
+from companion.layers.cone_program.checks import check_convex
+from companion.layers.cone_program.forward_mode import outward
 from companion.layers.cone_program.layout import layout
 from companion.layers.cone_program.linearised import Linearised
-from companion.layers.cone_program.solves import Plain, Transposed, outer
+from companion.layers.cone_program.mapped import folded
+from companion.layers.cone_program.matrices import Full, Matrix
 from companion.layers.cone_program.stacks import Stack, times, transposed
-from companion.layers.qp.kkt import matvec
+from companion.layers.qp.kkt import in_memory
 from companion.problems import Cones, Status
 
+FULL = Full()
 ACCEPTED = 1e-8  # error of the conditions at which an instance counts as solved
 
 
 @dataclass(eq=False)
 class Run:
-    """What a call asks for, and what the forward pass leaves for the adjoint."""
+    """What a call asks for, and what the forward pass leaves for the adjoint.
+
+    `eps` is the rounding of the caller's dtype, in which P has to be symmetric.  Under
+    vmap the mapped axes stand in front of `batch`.
+    """
 
     K: Cones
     batch: tuple[int, ...]
-    system: Linearised | None = None
+    eps: float = float(np.finfo(np.float64).eps)
+    matrices: tuple[Matrix, Matrix] = (FULL, FULL)
+    solver: Callable[..., engine.Answer] = engine.solve
+    status: np.ndarray | None = None
+    system: Any = None
     error: np.ndarray | None = None
     iterations: np.ndarray | None = None
     certificate: Any = None
 
     def fresh(self) -> Run:
         """The same request, nothing left yet."""
-        return replace(self, system=None, error=None, iterations=None, certificate=None)
+        return Run(self.K, self.batch, self.eps, self.matrices)
 
 
 class Solve(torch.autograd.Function):
@@ -51,8 +63,10 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def forward(run: Run, *data: Tensor) -> tuple[Tensor, ...]:
         """Solve and refine; NaN in the instances that have no solution."""
+        check_convex(data[0].detach(), run.batch, run.eps)
         fields = tuple(v.detach().numpy() for v in data)
-        x, y, s, status = _forward(run, fields)
+        x, y, s, status = forward(run, fields)
+        run.status = status
         return tuple(map(torch.from_numpy, (x, y, s, status)))
 
     @staticmethod
@@ -73,9 +87,10 @@ class Solve(torch.autograd.Function):
 
         grad_P = (g1 xᵀ + x g1ᵀ)/2, grad_q = g1, grad_A = y g1ᵀ − g2 xᵀ, grad_b = g2.
         """
-        if torch.is_grad_enabled():
-            return _differentiable(ctx, seeds[:3])
-        _, _, x, y, s, status = ctx.saved_tensors
+        _, _, x, y, s, status = saved = ctx.saved_tensors
+        # what is compiled can be neither differentiated nor mapped
+        if torch.is_grad_enabled() or not in_memory(*saved, *seeds[:3]):
+            return None, *rules.pulled(ctx, seeds[:3])
         solved = (status == Status.SOLVED).unsqueeze(-1)
         gx, gy, gs = (
             None if g is None else torch.where(solved, g, 0.0) for g in seeds[:3]
@@ -94,66 +109,40 @@ class Solve(torch.autograd.Function):
         return None, grad_P, grad_q, grad_A, grad_b
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        """M(dx, dv) = −(dP x + dAᵀy + dq, db − dA x), dy = D dv, ds = dy − dv."""
-        P, A, x, y, s, solved = _healthy(ctx.saved_tensors)
-        dP, dq, dA, db = (
-            torch.zeros_like(v) if t is None else t
-            for t, v in zip(tangents[1:], (P, x, A, y), strict=True)
-        )
-        r1 = -(matvec(0.5 * (dP + dP.mT), x) + dq + matvec(dA.mT, y))
-        r2 = torch.where(solved, matvec(dA, x) - db, 0.0)
-        dx, dv = Plain.apply(ctx.run, P, A, y - s, torch.where(solved, r1, 0.0), r2)
-        dy = cones.jvp_dual(y - s, dv, ctx.run.K)
-        return dx, dy, dy - dv, None
+        """See `rules.pushed`."""
+        return *rules.pushed(ctx, tangents[1:]), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], run: Run, *data: Tensor) -> Any:
+        """Fold a mapped axis into the batch."""
+        return mapped_solve(Solve.apply, info.batch_size, in_dims, run, data)
 
 
-def _differentiable(
-    ctx: Any, seeds: tuple[Tensor | None, ...]
-) -> tuple[Tensor | None, ...]:
-    """The same gradients, made of what autograd can differentiate again."""
-    P, A, x, y, s, solved = _healthy(ctx.saved_tensors)
-    gx, gy, gs = (
-        torch.zeros_like(v) if g is None else torch.where(solved, g, 0.0)
-        for g, v in zip(seeds, (x, y, s), strict=True)
-    )
-    f2 = gs - cones.jvp_dual(y - s, gy + gs, ctx.run.K)
-    g1, g2 = Transposed.apply(ctx.run, P, A, y - s, -gx, f2)
-    grad_P = 0.5 * (outer(g1, x) + outer(x, g1))
-    grad_A = outer(y, g1) - outer(g2, x)
-    grads = (grad_P, g1, grad_A, g2)
-    return None, *(
-        v.sum(0, keepdim=True) if one else v
-        for v, one in zip(grads, ctx.shared, strict=True)
-    )
+def mapped_solve(
+    solve: Any, size: int, in_dims: tuple[Any, ...], run: Run, data: tuple[Tensor, ...]
+) -> tuple[Any, ...]:
+    """The solutions of a mapped batch; from now on the run speaks of all instances."""
+    run.batch = (size, *run.batch)
+    found = solve(run, *folded(size, in_dims[1:], data, len(data)))
+    return tuple(v.unflatten(0, (size, -1)) for v in found), (0,) * 4
 
 
-def _healthy(saved: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Saved tensors with zeros for failed instances: NaN times zero is still NaN."""
-    P, A, x, y, s, status = saved
-    solved = (status == Status.SOLVED).unsqueeze(-1)
-    if bool(solved.all()):
-        return P, A, x, y, s, solved
-    x, y, s = (torch.where(solved, v, 0.0) for v in (x, y, s))
-    mask = solved.unsqueeze(-1)
-    P, A = (v if len(v) == 1 else torch.where(mask, v, 0.0) for v in (P, A))
-    return P, A, x, y, s, solved
-
-
-def _forward(run: Run, fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def forward(run: Run, fields: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
     """(x, y, s, status), and in the run the system for the derivative.
 
     Clarabel stops early and Newton's method finishes; an instance for which that is not
     enough is solved again, to the end.
     """
     stacked = Stack.of(fields[0]), fields[1], Stack.of(fields[2]), fields[3]
-    found = engine.solve(stacked, run.K, accuracy=engine.EARLY)
+    found = run.solver(stacked, run.K, accuracy=engine.EARLY)
     state, run.system, status = _finished(run.K, stacked, found)
     short = (status != Status.SOLVED) | (state.error > newton.ENOUGH)
     again = np.flatnonzero(short & found.finite & ~proved(status))
     if len(again):
         own = newton.chosen(stacked, again)
-        more = engine.solve(own, run.K, accuracy=engine.ACCURACY)
+        more = run.solver(own, run.K, accuracy=engine.ACCURACY)
         later, system, outcome = _finished(run.K, own, more)
         better = (outcome == Status.SOLVED) & (later.error < state.error[again])
         which = np.flatnonzero(better | (status[again] != Status.SOLVED))

@@ -6,12 +6,16 @@ Source: boyd2004convex, §5.8, for the theorems of the alternative.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
+from scipy.sparse.linalg import lsmr
 from torch import Tensor
 
+from companion.layers.cone_program import storage
 from companion.layers.cone_program.engine import Answer
 from companion.layers.cone_program.layout import Layout, layout
 from companion.layers.cone_program.linearised import norm
@@ -21,6 +25,7 @@ from companion.problems import ConeCertificate, ConeProgram, Cones, Status
 
 TOLERANCE = 1e-9  # residual of a ray, relative to its gain and to its terms
 MEMBER = 1e-12  # distance to the cone, relative to the ray: rounding of a projection
+ROUNDING = 1e-15  # of LSMR, on both of its measures
 POLISHES = 20  # projections onto the equations and onto the cone, in turn
 
 
@@ -41,16 +46,29 @@ def certifies(problem: ConeProgram, certificate: ConeCertificate) -> Proof:
     at most rounding.  NaN proves nothing.
     """
     batch, size = problem.batch, int(np.prod(problem.batch))
-    axes = (2, 1, 2, 1)
-    fields = tuple(
-        _flat(v, batch, size, k) for v, k in zip(problem.fields, axes, strict=True)
-    )
+    where = layout(problem.K)
     y, d, s = (
         _flat(v, batch, size, 1) for v in (certificate.y, certificate.d, certificate.s)
     )
-    where = layout(problem.K)
-    primal, dual = _farkas(fields, where, y), _recession(fields, where, d, s)
+    primal, dual = np.zeros(size, bool), np.zeros(size, bool)
+    for places, fields in _parts(problem, size):
+        primal[places] = _farkas(fields, where, y[places])
+        dual[places] = _recession(fields, where, d[places], s[places])
     return Proof(*(torch.from_numpy(v).reshape(batch) for v in (primal, dual)))
+
+
+def _parts(problem: ConeProgram, size: int) -> Iterator[tuple[slice, tuple[Any, ...]]]:
+    """The fields of all instances; of sparse ones, each by itself."""
+    batch = problem.batch
+    if not storage.is_sparse(problem):
+        axes = (2, 1, 2, 1)
+        pairs = zip(problem.fields, axes, strict=True)
+        yield slice(None), tuple(_flat(v, batch, size, k) for v, k in pairs)
+        return
+    data, patterns = storage.fields(problem)
+    plain = tuple(v.detach().numpy() for v in data)
+    for i in range(size):
+        yield slice(i, i + 1), storage.instance(patterns, plain, i)
 
 
 def _flat(v: Tensor, batch: tuple[int, ...], size: int, axes: int) -> np.ndarray:
@@ -59,11 +77,11 @@ def _flat(v: Tensor, batch: tuple[int, ...], size: int, axes: int) -> np.ndarray
     return whole.reshape(size, *tail).numpy()
 
 
-def _farkas(fields: tuple[np.ndarray, ...], where: Layout, y: np.ndarray) -> np.ndarray:
+def _farkas(fields: tuple[Any, ...], where: Layout, y: np.ndarray) -> np.ndarray:
     _, _, A, b = fields
     y = np.where(np.isfinite(y).all(-1, keepdims=True), y, 0.0)
     gain, error = -(b * y).sum(-1), norm(transposed(A, y))
-    terms = norm(transposed(np.abs(A), np.abs(y)))
+    terms = norm(transposed(abs(A), np.abs(y)))
     member = norm(y - Spectrum(y, where).point) <= MEMBER * norm(y)
     # a ray of zero rows alone has no terms: its residual is exact
     small = error <= TOLERANCE * np.minimum(gain, terms)
@@ -71,14 +89,14 @@ def _farkas(fields: tuple[np.ndarray, ...], where: Layout, y: np.ndarray) -> np.
 
 
 def _recession(
-    fields: tuple[np.ndarray, ...], where: Layout, d: np.ndarray, s: np.ndarray
+    fields: tuple[Any, ...], where: Layout, d: np.ndarray, s: np.ndarray
 ) -> np.ndarray:
     P, q, A, _ = fields
     finite = np.isfinite(np.concatenate([d, s], -1)).all(-1, keepdims=True)
     d, s = (np.where(finite, v, 0.0) for v in (d, s))
     fall = -(q * d).sum(-1)
     leaves = norm(times(P, d), times(A, d) + s)
-    terms = norm(times(np.abs(P), np.abs(d)), times(np.abs(A), np.abs(d)))
+    terms = norm(times(abs(P), np.abs(d)), times(abs(A), np.abs(d)))
     # Π_K(s) = s + Π_K*(−s)
     member = norm(Spectrum(-s, where).point) <= MEMBER * norm(s)
     small = leaves <= TOLERANCE * np.minimum(fall, terms)
@@ -86,7 +104,7 @@ def _recession(
 
 
 def prove(
-    fields: tuple[np.ndarray, ...], K: Cones, found: Answer, status: np.ndarray
+    fields: tuple[Any, ...], K: Cones, found: Answer, status: np.ndarray
 ) -> tuple[np.ndarray, ConeCertificate | None]:
     """Statuses with certificates of those that say that there is no solution.
 
@@ -111,7 +129,7 @@ def prove(
 
 
 def _polished_farkas(
-    fields: tuple[np.ndarray, ...], where: Layout, y: np.ndarray
+    fields: tuple[Any, ...], where: Layout, y: np.ndarray
 ) -> tuple[np.ndarray, bool]:
     A = fields[2][0]
     for _ in range(POLISHES):
@@ -119,22 +137,35 @@ def _polished_farkas(
         y = Spectrum(y, where).point
         if _farkas(fields, where, y)[0]:
             return y, True
-        y = y - np.linalg.lstsq(A.T, A.T @ y[0])[0]
+        y = y - _least(A.T, A.T @ y[0])
     return y, False
 
 
 def _polished_recession(
-    fields: tuple[np.ndarray, ...], where: Layout, d: np.ndarray
+    fields: tuple[Any, ...], where: Layout, d: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """The nearest s ∈ K to −Ad, then the nearest d with Ad = −s and Pd = 0."""
     P, _, A, _ = (v[0] for v in fields)
-    rows, s = np.vstack([A, P]), np.zeros((1, len(A)))
+    rows, s = _stacked(A, P), np.zeros((1, A.shape[0]))
     for _ in range(POLISHES):
         d = d / norm(d)[:, None]
         away = times(fields[2], d)
         s = Spectrum(away, where).point - away  # Π_K(−Ad)
         if _recession(fields, where, d, s)[0]:
             return d, s, True
-        target = np.concatenate([-s[0], np.zeros(len(P))])
-        d = d + np.linalg.lstsq(rows, target - rows @ d[0])[0]
+        target = np.concatenate([-s[0], np.zeros(P.shape[0])])
+        d = d + _least(rows, target - rows @ d[0])
     return d, s, False
+
+
+def _least(M: Any, r: np.ndarray) -> np.ndarray:
+    """The solution of Mv = r of least norm, in the sense of least squares."""
+    if not sparse.issparse(M):
+        return np.linalg.lstsq(M, r)[0]
+    return lsmr(
+        M, r, atol=ROUNDING, btol=ROUNDING, conlim=0, maxiter=20 * sum(M.shape)
+    )[0]
+
+
+def _stacked(A: Any, P: Any) -> Any:
+    return sparse.vstack([A, P]) if sparse.issparse(A) else np.vstack([A, P])

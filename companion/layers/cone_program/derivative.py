@@ -19,6 +19,7 @@ from companion.layers.cone_program.linearised import Linearised
 from companion.layers.cone_program.newton import State, at, refine
 from companion.layers.cone_program.solution import prepare
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.storage import check_dense
 from companion.problems import ConeProgram, ConeSolution, Status
 
 
@@ -157,6 +158,7 @@ def numbers(
     problem: ConeProgram, sol: ConeSolution
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray, np.ndarray]:
     """Fields, x and v of a batch in NumPy, zeros where it is not solved."""
+    check_dense(problem)
     _, data = prepare(problem)
     fields = tuple(v.detach().numpy() for v in data)
     solved = (sol.status == Status.SOLVED).reshape(-1).cpu().numpy()

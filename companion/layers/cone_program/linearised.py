@@ -25,6 +25,7 @@ from companion.layers.cone_program.stacks import (
     times,
     transposed,
 )
+from companion.layers.cone_program.thin import Thin
 
 ROUNDING = 1e-13  # relative residual at which refinement ends
 ACCEPTED = 1e-9  # relative residual above which least squares takes over
@@ -49,7 +50,11 @@ class Linearised:
         size = len(spectrum.lam)
         self.factors: dict[int, Any] = {}
         dense = np.flatnonzero(wanted)
-        if worth_trying(self.at.where, A.shape[-1]):
+        if is_thin(A):
+            for i in dense.tolist():
+                self.factors[i] = Sparse(P[0], A[0], self.at, i)
+            dense = dense[:0]
+        elif worth_trying(self.at.where, A.shape[-1]):
             dense = self._sparse(dense)
         if len(dense):
             own = A.dense if len(A) == 1 else A.dense[dense]
@@ -210,6 +215,11 @@ class Linearised:
                 if factor.rotated:
                     w[i] = restored[i]
         return u, w
+
+
+def is_thin(A: Any) -> bool:
+    """Whether it is a sparse matrix, which stays one."""
+    return isinstance(A, Thin)
 
 
 def worth_trying(where: Layout, n: int) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from companion.layers.cone_program.adjoint import Run, Solve
 from companion.layers.cone_program.solution import prepare
+from companion.layers.cone_program.storage import check_dense
 from companion.layers.qp.routes import DerivativeError
 from companion.problems import ConeProgram, SolveError, Status
 
@@ -36,6 +37,7 @@ def lpgd(problem: ConeProgram, tau: float) -> Tensor:
     if not 0 < tau < math.inf:
         msg = f"tau: expected a positive number, got {tau}"
         raise ValueError(msg)
+    check_dense(problem)
     run, data = prepare(problem)
     x, status = Pulled.apply(run, tau, *data)
     batch, q = problem.batch, problem.q

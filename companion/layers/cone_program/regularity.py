@@ -46,7 +46,7 @@ def regularity(problem: ConeProgram, sol: ConeSolution) -> Regularity:
     fields, x, v, solved = numbers(problem, sol)
     where, batch = layout(problem.K), problem.batch
     P, _, A, _ = fields
-    scale = _scales(A, where.blocks)
+    scale = scales(A, where.blocks)
     s = Spectrum(v, where).point - v
     v = (v + s) * scale - s / scale
     A = A / scale[..., None]
@@ -77,7 +77,7 @@ def _shaped(v: np.ndarray, batch: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(v).reshape(batch + v.shape[1:])
 
 
-def _scales(A: np.ndarray, blocks: tuple[np.ndarray, ...]) -> np.ndarray:
+def scales(A: np.ndarray, blocks: tuple[np.ndarray, ...]) -> np.ndarray:
     """For every row, the norm of the longest row of its block; 1 for a zero block."""
     size = np.sqrt((A * A).sum(-1))
     out = np.ones_like(size)

@@ -6,13 +6,15 @@ Chapter: cone-derivative.md. Theorems: cone-derivative, cone-duality.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from companion.layers.cone_program import storage
 from companion.layers.cone_program.adjoint import Run, Solve
-from companion.layers.qp.kkt import matvec
+from companion.layers.cone_program.checks import check_tensors
+from companion.layers.cone_program.sparse_solution import SparseSolve
 from companion.problems import (
     ConeCertificate,
     ConeProgram,
@@ -33,6 +35,10 @@ def solve(problem: ConeProgram) -> ConeSolution:
     Arithmetic is float64 on the CPU inside; the outputs have the dtype and the device
     of the problem.
 
+    P and A may be sparse CSR tensors in float64 on the CPU, shared by a batch or with
+    batch axes of their own.  They stay sparse throughout; their gradients are sparse
+    CSR tensors of the same pattern, or flow on to the values that they were built from.
+
     An instance that is not SOLVED is NaN in every output and contributes a zero
     gradient; its neighbours are bit for bit what they would be beside any other
     instance.  Where a status says that there is no solution, `certificate` proves it,
@@ -43,14 +49,17 @@ def solve(problem: ConeProgram) -> ConeSolution:
     Raises
     ------
     TypeError
-        If a field is no torch tensor.
+        If a field is no torch tensor; beside a sparse matrix, if a field is not in
+        float64 on the CPU or a matrix not in CSR.
     ValueError
         If P is not symmetric, or not positive semidefinite, beyond rounding.
 
     Source: agrawal2019cone; busseti2019solution.
     """
-    run, data = prepare(problem)
-    x, y, s, status = Solve.apply(run, *data)
+    if torch.compiler.is_compiling():  # a graph break: the engine cannot be traced
+        eager: Any = torch.compiler.disable(solve)
+        return eager(problem)
+    run, data, (x, y, s, status) = apply(problem)
     dtype, device, batch = problem.q.dtype, problem.q.device, problem.batch
     solved = (status == Status.SOLVED).unsqueeze(-1)
     P, q, A, b = (
@@ -58,16 +67,17 @@ def solve(problem: ConeProgram) -> ConeSolution:
     )
     x0, y0, s0 = (torch.where(solved, v, 0.0) for v in (x, y, s))
     # the Lagrangian at the solution: its derivative is the envelope theorem's
-    value = (x0 * (0.5 * matvec(P, x0) + q)).sum(-1)
-    value = value + (y0 * (matvec(A, x0) + s0 - b)).sum(-1)
+    cost, rows = run.matrices
+    value = (x0 * (0.5 * cost.product(P, x0) + q)).sum(-1)
+    value = value + (y0 * (rows.product(A, x0) + s0 - b)).sum(-1)
     value = torch.where(solved.squeeze(-1), value, torch.nan)
 
     def shaped(v: Tensor) -> Tensor:
         return v.to(device, dtype).reshape(batch + v.shape[1:])
 
     info = {
-        "iterations": torch.from_numpy(run.iterations).reshape(batch),
-        "error": torch.from_numpy(run.error).reshape(batch),
+        "iterations": torch.from_numpy(run.iterations).reshape(run.batch),
+        "error": torch.from_numpy(run.error).reshape(run.batch),
     }
     return ConeSolution(
         x=shaped(x),
@@ -76,17 +86,17 @@ def solve(problem: ConeProgram) -> ConeSolution:
         value=shaped(value),
         status=status.to(device).reshape(batch),
         info=info,
-        certificate=_shaped(run.certificate, shaped),
+        certificate=_shaped(run, problem.q),
     )
 
 
-def _shaped(
-    certificate: ConeCertificate | None, shaped: Callable[[Tensor], Tensor]
-) -> ConeCertificate | None:
-    if certificate is None:
+def _shaped(run: Run, like: Tensor) -> ConeCertificate | None:
+    """The certificate in the shape of the batch, vmap's axes first."""
+    if run.certificate is None:
         return None
-    parts = (certificate.y, certificate.d, certificate.s)
-    return ConeCertificate(*map(shaped, parts))
+    parts = (run.certificate.y, run.certificate.d, run.certificate.s)
+    whole = (v.to(like.device, like.dtype) for v in parts)
+    return ConeCertificate(*(v.reshape(*run.batch, v.shape[-1]) for v in whole))
 
 
 def layer(problem: ConeProgram, *, on_failure: str = "raise") -> Tensor:
@@ -98,64 +108,36 @@ def layer(problem: ConeProgram, *, on_failure: str = "raise") -> Tensor:
     if on_failure not in ("raise", "nan"):
         msg = f'on_failure: expected "raise" or "nan", got {on_failure!r}'
         raise ValueError(msg)
-    run, data = prepare(problem)
-    x, _, _, status = Solve.apply(run, *data)
-    batch = problem.batch
+    if torch.compiler.is_compiling():
+        eager: Any = torch.compiler.disable(layer)
+        return eager(problem, on_failure=on_failure)
+    run, _, (x, *_) = apply(problem)
+    status, q = torch.from_numpy(run.status), problem.q
     if on_failure == "raise" and bool((status != Status.SOLVED).any()):
-        raise SolveError(status.reshape(batch))
-    q = problem.q
-    return x.to(q.device, q.dtype).reshape(batch + x.shape[1:])
+        raise SolveError(status.reshape(run.batch))
+    return x.to(q.device, q.dtype).reshape(problem.batch + x.shape[1:])
 
 
 def prepare(problem: ConeProgram) -> tuple[Run, tuple[Tensor, ...]]:
     """The fields in float64 on the CPU with one batch axis, of size one if shared."""
-    for name, field in zip("PqAb", problem.fields, strict=True):
-        if not isinstance(field, Tensor):
-            msg = f"ConeProgram.{name}: expected a torch tensor"
-            raise TypeError(f"{msg}, got {type(field).__name__}")
-    batch, data = problem.batch, []
-    size = math.prod(batch)
-    for v, axes in zip(problem.fields, (2, 1, 2, 1), strict=True):
-        tail = tuple(v.shape[v.dim() - axes :])
-        alone = size > 0 and v.numel() == math.prod(tail)
-        w = v.to("cpu", torch.float64)
-        w = w if alone else w.expand(batch + tail)
-        data.append(w.reshape(1 if alone else size, *tail))
+    check_tensors(problem.fields)
+    batch, size = problem.batch, math.prod(problem.batch)
+    run = Run(problem.K, batch, torch.finfo(problem.q.dtype).eps)
+    if storage.is_sparse(problem):
+        found, run.matrices = storage.fields(problem)
+        data = list(found)
+    else:
+        data = [
+            storage.flattened(v.to("cpu", torch.float64), batch, axes)
+            for v, axes in zip(problem.fields, (2, 1, 2, 1), strict=True)
+        ]
     if size > 1 and all(len(v) == 1 for v in data):  # batch axes, but no batch
         data[1] = data[1].expand(size, -1)
-    check_convex(data[0].detach(), batch, torch.finfo(problem.q.dtype).eps)
-    return Run(problem.K, batch), tuple(data)
+    return run, tuple(data)
 
 
-def check_convex(P: Tensor, batch: tuple[int, ...], eps: float) -> None:
-    """Refuse a P that is not symmetric positive semidefinite; NaN passes through."""
-    if not bool(P.any()):
-        return
-    size = P.abs().amax((-2, -1)).clamp(min=torch.finfo(P.dtype).tiny)
-    skew = (P - P.mT).abs().amax((-2, -1))
-    crooked = skew > eps**0.5 * size
-    if bool(crooked.any()):
-        place, i = _first(crooked, batch)
-        msg = "ConeProgram.P: expected a symmetric matrix, got one with |P - Pᵀ| up to "
-        raise ValueError(f"{msg}{float(skew[i]):.3g}{place}")
-    allowed = 10 * P.shape[-1] * eps * size
-    eye = torch.eye(P.shape[-1], dtype=P.dtype)
-    _, info = torch.linalg.cholesky_ex(P + (2 * allowed)[:, None, None] * eye)
-    suspects = (info > 0) & torch.isfinite(P).all(-1).all(-1)
-    if bool(suspects.any()):
-        place, i = _first(suspects, batch)
-        least = float(torch.linalg.eigvalsh(0.5 * (P[i] + P[i].mT))[0])
-        msg = (
-            "ConeProgram.P: expected a positive semidefinite matrix, got one with "
-            f"least eigenvalue {least:.3g}{place}; the problem is not convex"
-        )
-        raise ValueError(msg)
-
-
-def _first(mask: Tensor, batch: tuple[int, ...]) -> tuple[str, int]:
-    """The first instance of a mask, in words and as a place in the mask."""
-    flat = int(mask.nonzero()[0])
-    if not batch or len(mask) == 1:
-        return "", flat
-    index = tuple(int(k) for k in torch.unravel_index(torch.tensor(flat), batch))
-    return f" in instance {index}", flat
+def apply(problem: ConeProgram) -> tuple[Run, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """What a call leaves, its data, and (x, y, s, status)."""
+    run, data = prepare(problem)
+    kind = SparseSolve if storage.is_sparse(problem) else Solve
+    return run, data, kind.apply(run, *data)

@@ -66,8 +66,11 @@ class Triplets:
         return sparse.csr_matrix((values, (rows, columns)), shape=shape)
 
 
-def entries(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def entries(M: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values, rows and columns of what is not zero: by bits, six times as fast."""
+    if sparse.issparse(M):
+        thin = M.tocoo()
+        return thin.data, thin.row, thin.col
     places = np.flatnonzero(M.reshape(-1) != 0)
     rows, columns = np.divmod(places, M.shape[1]) if len(places) else (places, places)
     return M.reshape(-1)[places], rows, columns
@@ -113,9 +116,9 @@ class Sparse:
 
     rotated = False  # its second parts are in the coordinates of K, not in the basis U
 
-    def __init__(self, P: np.ndarray, A: Matrix, spectrum: Spectrum, i: int) -> None:
+    def __init__(self, P: Matrix, A: Matrix, spectrum: Spectrum, i: int) -> None:
         d = directions(spectrum, i)
-        self.A, self.d, self.n = A, d, len(P)
+        self.A, self.d, self.n = A, d, P.shape[0]
         # a transpose is a new object, which costs as much as a product
         self.AT, self.RT, self.nT, self.pT = A.T, d.R.T, d.n.T, d.p.T
         self.root = np.sqrt(d.lam)
@@ -125,7 +128,7 @@ class Sparse:
         if self.lu is None:
             self.least_squares()
 
-    def _matrix(self, P: np.ndarray) -> Matrix:
+    def _matrix(self, P: Matrix) -> Matrix:
         """K, with [B; F'] below its first rows and mirrored."""
         d, n, k = self.d, self.n, len(self.root)
         B = (d.R @ self.A).tocoo()

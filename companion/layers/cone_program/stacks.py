@@ -140,17 +140,17 @@ def nonzero(
     return Entries(flat[places], Pattern(places, columns, starts))
 
 
-def _dense(M: np.ndarray, v: np.ndarray, *, transposed: bool) -> np.ndarray:
+def _dense(M: Any, v: np.ndarray, *, transposed: bool) -> np.ndarray:
     if transposed:
         return (v[..., None, :] @ M)[..., 0, :]
     return (M @ v[..., None])[..., 0]
 
 
-def times(M: np.ndarray | Stack, v: np.ndarray) -> np.ndarray:
+def times(M: Any, v: np.ndarray) -> np.ndarray:
     """M v for matrices with a batch axis, of size one where it is shared."""
     return M.times(v) if isinstance(M, Stack) else _dense(M, v, transposed=False)
 
 
-def transposed(M: np.ndarray | Stack, v: np.ndarray) -> np.ndarray:
+def transposed(M: Any, v: np.ndarray) -> np.ndarray:
     """Mᵀ v."""
     return M.transposed(v) if isinstance(M, Stack) else _dense(M, v, transposed=True)

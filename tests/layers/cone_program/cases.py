@@ -107,3 +107,9 @@ def chain(count: int) -> ConeProgram:
     return ConeProgram(
         P, q, A, torch.zeros(len(A)).double(), Cones(soc=(3,) * (count - 1))
     )
+
+
+def sparse(problem: ConeProgram) -> ConeProgram:
+    """The same program with P and A in compressed rows."""
+    P, A = (v.to_sparse_csr() for v in (problem.P, problem.A))
+    return ConeProgram(P, problem.q, A, problem.b, problem.K)

@@ -261,20 +261,3 @@ def test_second_derivatives_have_taylor_order_two(name):
 
     report = taylor(along, np.zeros(()), np.ones(()), second, noise=1e-11)
     assert report.passes, report
-
-
-def test_reverse_mode_of_forward_mode_is_refused():
-    problem, _ = sample(9, PRODUCTS["soc"])
-    rng = np.random.default_rng(9)
-    d = direction(rng, problem)
-    weight = torch.from_numpy(rng.normal(size=problem.n))
-
-    def speed(*fields):
-        def layer(*moved):
-            return cone_program.solve(ConeProgram(*moved, problem.K)).x @ weight
-
-        return torch.func.jvp(layer, fields, d.fields)[1]
-
-    leaves = problem.map(lambda v: v.clone().requires_grad_())
-    with pytest.raises(NotImplementedError, match="expected at most two derivatives"):
-        torch.autograd.grad(speed(*leaves.fields), leaves.fields)

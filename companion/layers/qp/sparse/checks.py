@@ -42,7 +42,7 @@ def check_layout(problem: QP) -> None:
             raise TypeError(msg)
 
 
-def check_convex(P: Matrix) -> None:
+def check_convex(P: Matrix, problem: str = "QP") -> None:
     """Refuse a P that is not symmetric positive semidefinite beyond rounding."""
     size = largest(P.data)
     if not np.isfinite(size):
@@ -53,7 +53,8 @@ def check_convex(P: Matrix) -> None:
     skew = largest((P - P.T).tocsr().data)
     if skew > eps**0.5 * size:
         msg = (
-            f"QP.P: expected a symmetric matrix, got one with |P - Pᵀ| up to {skew:.3g}"
+            f"{problem}.P: expected a symmetric matrix, got one with |P - Pᵀ| up to "
+            f"{skew:.3g}"
         )
         raise ValueError(msg)
     if _dominant(P):
@@ -62,8 +63,8 @@ def check_convex(P: Matrix) -> None:
     shifted = sparse.csc_matrix(P + 2 * allowed * sparse.identity(P.shape[0]))
     if not _positive(shifted):
         msg = (
-            "QP.P: expected a positive semidefinite matrix, got one with a negative "
-            "pivot; the problem is not convex"
+            f"{problem}.P: expected a positive semidefinite matrix, got one with a "
+            "negative pivot; the problem is not convex"
         )
         raise ValueError(msg)
 
