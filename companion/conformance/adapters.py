@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import inspect
 import io
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from torch import Tensor
 import companion
 from companion.conformance.cases import FIELDS
 from companion.conformance.layers import Answer, Fields, Layer
+from companion.conformance.source import text
 
 Adapter = Callable[..., dict[str, Any]]
 
@@ -182,17 +182,6 @@ def layer(name: str) -> Layer:
     return Layer(name, call, first, lacks, text(name, adapter), versions)
 
 
-def text(name: str, adapter: Adapter) -> str:
-    """A program that defines a function of this name, to be pasted."""
-    if not isinstance(adapter, partial):
-        return inspect.getsource(adapter)
-    chosen = ", ".join(f"{key}={value!r}" for key, value in adapter.keywords.items())
-    call = f"{adapter.func.__name__}(*fields, {chosen})"
-    return (
-        f"{inspect.getsource(adapter.func)}\n\ndef {name}(*fields):\n    return {call}"
-    )
-
-
 def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
     """Solve and, if there is a seed, differentiate sum(seed * x).
 
@@ -223,11 +212,6 @@ def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
         status=found.get("status"),
         differentiable=None if verdict is None else verdict.reshape(-1).tolist(),
     )
-
-
-def torch_version() -> str:
-    """The version of torch."""
-    return str(torch.__version__)
 
 
 def array(value: Tensor) -> np.ndarray:
