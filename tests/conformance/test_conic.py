@@ -13,7 +13,7 @@ import pytest
 from companion import conformance
 from companion.conformance import report
 from companion.conformance.checks import Outcome, Verdict
-from companion.conformance.conic import adapters, generate, suite
+from companion.conformance.conic import adapters, generate, mutants, suite
 from companion.conformance.conic.__main__ import main
 from companion.conformance.conic.cases import DRAWN, cone_cases, numbers
 from companion.conformance.conic.checks import IRREGULAR, examine
@@ -183,3 +183,58 @@ def test_a_layer_is_not_asked_what_it_does_not_claim():
     layer = Layer("linear", none, lacks={"quadratic cost": "linear", "psd": "none"})
     found = list(suite.run(layer, "psd-side-3-linear"))
     assert found == [Outcome("psd-side-3-linear", "x", Verdict.OUT, note="none")]
+
+
+KILLERS = {  # the fault: where it is tried, and the check that tells it
+    "P not symmetrised": ("soc-ball", "dP"),
+    "half dropped": ("soc-ball", "dP"),
+    "sign of g2 in A": ("soc-ball", "dA"),
+    "y forgotten in A": ("soc-ball", "dA"),
+    "sign of b": ("soc-ball", "db"),
+    "D forgotten beside A": ("soc-projection", "dq"),
+    "sign of tau's row": ("every-cone-linear", "dq"),
+    "cone for dual": ("linear-and-soc-linear", "dq"),
+    "polar for cone": ("soc-projection", "dq"),
+    "soc without its rank-one term": ("soc-ball", "dq"),
+    "psd across signs": ("psd-side-3-linear", "dq"),
+    "exp dual for exp": ("exp-projection", "dq"),
+    "exp for exp dual": ("exp-dual-projection", "dq"),
+    "power dual for power": ("power-dual-blocks-linear", "dq"),
+    "root forgotten": ("psd-projection-2", "x"),
+    "root twice": ("psd-off-diagonal", "status"),
+    "upper triangle": ("psd-order", "status"),
+    "silent failure": ("soc-too-short", "status"),
+    "never in doubt": ("soc-apex", "verdict"),
+}
+TRAPS = ("psd-projection-3", "psd-side-3-linear", "psd-side-3-quadratic",
+         "psd-blocks-2-3-linear", "psd-blocks-2-3-quadratic")  # fmt: skip
+
+
+def test_every_fault_has_its_check():
+    assert KILLERS.keys() == mutants.FAULTS.keys()
+
+
+@pytest.mark.parametrize("fault", KILLERS)
+def test_planted_fault_is_told_from_the_right_layer(fault):
+    place, check = KILLERS[fault]
+    good = [o for o in suite.run(mutants.right(), place) if o.check == check]
+    layer = mutants.mutant(fault, mutants.FAULTS[fault])
+    bad = [o for o in suite.run(layer, place) if o.check == check]
+    assert {o.verdict for o in good} == {Verdict.PASS}
+    assert {o.verdict for o in bad} <= {Verdict.WRONG, Verdict.SILENT}
+    assert bad
+
+
+@pytest.mark.parametrize("place", TRAPS)
+@pytest.mark.parametrize("fault", ["root forgotten", "root twice", "upper triangle"])
+def test_every_trap_tells_every_way_to_store_half_a_matrix(fault, place):
+    layer = mutants.mutant(fault, mutants.FAULTS[fault])
+    found = {o.check: o.verdict for o in suite.run(layer, place)}
+    assert found["x"] == Verdict.WRONG
+
+
+def test_the_textbook_meets_every_case_of_the_files():
+    layer = mutants.right()
+    found = [o for name in cone_cases() if not name.startswith("drawn")
+             for o in suite.run(layer, name)]  # fmt: skip
+    assert [report.line(o) for o in found if o.verdict != Verdict.PASS] == []
