@@ -238,3 +238,16 @@ def test_the_textbook_meets_every_case_of_the_files():
     found = [o for name in cone_cases() if not name.startswith("drawn")
              for o in suite.run(layer, name)]  # fmt: skip
     assert [report.line(o) for o in found if o.verdict != Verdict.PASS] == []
+
+
+def test_recorded_results_are_of_this_suite():
+    kept = report.recorded(CONES)["layers"]
+    assert {"diffcp", "diffcp_clarabel", "moreau", "cvxpylayers"} <= set(kept)
+    assert set(kept) < set(adapters.KNOWN)
+    for layer in kept.values():
+        assert set(layer["tally"]) <= set(CONES.groups)
+        for failed in layer["failures"]:
+            found = report.outcome(failed)
+            assert CONES.group(found) in layer["tally"]
+    shown = report.shortfalls({"moreau": kept["moreau"]}, kit=CONES)
+    assert shown.count("\n- ") == len(kept["moreau"]["failures"])

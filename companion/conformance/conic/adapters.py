@@ -226,7 +226,11 @@ KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
     ),
     "diffqcp": (diffqcp, ("diffqcp", "jax", "lineax", "scs"), {}),
     "moreau": (moreau, ("moreau",), TRIPLES),
-    "cvxpylayers": (cvxpylayers, ("cvxpylayers", "cvxpy", "diffcp", "scs"), TRIPLES),
+    "cvxpylayers": (
+        cvxpylayers,
+        ("cvxpylayers", "cvxpy", "diffcp", "scs"),
+        TRIPLES | POWERLESS,
+    ),
 }
 
 
