@@ -16,11 +16,9 @@ from companion.plots import benchmarks as figures
 
 RECORD = Path(__file__).with_suffix(".json")
 OURS = "companion"
-HEAD = ("layer", "forward", "both", "ratio", "wanted", "verdict")
+HEAD = ("layer", "forward", "both", "ratio", "wanted", "verdict", "rounds")
 ERRORS = ("median", "worst")
 QUIET = 0.01  # worst error beside a right median that is worth a line
-
-GROUPS = ("dense", "applied", "single", "sparse", "grid", "socp", "sdp", "exp")
 
 Row = dict[str, Any]
 
@@ -38,12 +36,14 @@ def digits(value: float) -> str:
 
 
 def times(row: Row) -> str:
-    """The ratio of a row."""
-    return f"{digits(row['ratio'])}×"
+    """The ratio of a row; empty where ours has no time either."""
+    return "" if row["ratio"] is None else f"{digits(row['ratio'])}×"
 
 
 def verdict(row: Row) -> str:
     """Whether the floor is met, or why there is none."""
+    if row["failure"]:
+        return "no answer"
     if row["correct"] is False:
         return "wrong"
     if row["met"] is None:
@@ -56,9 +56,11 @@ def cells(row: Row) -> list[str]:
     wanted = "" if row["floor"] is None else f"{row['floor']:g}×"
     if row["contestant"] == OURS:
         wanted = ""
+    spent = ["" if row[k] is None else digits(row[k]) for k in ("forward", "both")]
+    errors = ["" if row[k] is None else f"{row[k]:.0e}" for k in ERRORS]
+    rounds = str(row["samples"] or "")
     return [
-        row["contestant"], digits(row["forward"]), digits(row["both"]), times(row),
-        wanted, verdict(row), f"{row['median']:.0e}", f"{row['worst']:.0e}",
+        row["contestant"], *spent, times(row), wanted, verdict(row), rounds, *errors,
     ]  # fmt: skip
 
 
@@ -66,6 +68,11 @@ def measured(rows: Iterable[Row], *groups: str) -> list[Row]:
     """Rows with an answer that compares, of some groups or of all."""
     kept = [row for row in rows if None not in (row["median"], row["ratio"])]
     return [row for row in kept if not groups or row["group"] in groups]
+
+
+def groups(rows: Iterable[Row]) -> list[str]:
+    """Groups of workloads, in the order in which they were measured."""
+    return list(dict.fromkeys(row["group"] for row in rows))
 
 
 def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -79,7 +86,7 @@ def table(rows: Iterable[Row], *groups: str) -> Emitted:
     """The table of some groups, a block of rows for each workload."""
     head = "".join(f'<th scope="col">{name}</th>' for name in (*HEAD, *ERRORS))
     parts, last = [], None
-    for row in measured(rows, *groups):
+    for row in [row for row in rows if row["group"] in groups]:
         if row["case"] != last:
             last = row["case"]
             span = f'colspan="{len(HEAD) + len(ERRORS)}"'
@@ -96,13 +103,49 @@ def table(rows: Iterable[Row], *groups: str) -> Emitted:
 
 
 def scope(facts: dict[str, Any]) -> str:
-    """Whether the record is of everything, and with all its rounds."""
-    there = {row["group"] for row in facts["rows"]}
-    missing = [group for group in GROUPS if group not in there]
-    parts = ["It took two rounds of each." if facts["quick"] else ""]
+    """What the record lacks, and whether it is of one run; empty if all is well."""
+    missing, mixed = facts.get("missing") or [], facts.get("mixed") or []
+    parts = ["It took at most two rounds of each." if facts["quick"] else ""]
+    if facts.get("whole") is False:  # of records that do not name what is missing
+        parts.append("It is of a part of the workloads.")
     if missing:
-        parts.append(f"It lacks the workloads of these groups: {', '.join(missing)}.")
+        parts.append(f"These workloads were not measured: {', '.join(missing)}.")
+    if mixed:
+        parts.append(f"Its rows do not all come from one run: {'; '.join(mixed)}.")
     return " ".join(filter(None, parts))
+
+
+def effort(facts: dict[str, Any]) -> str:
+    """How often the layers were called, as far as the record knows."""
+    alone = [row for row in measured(facts["rows"]) if row["samples"] == 1]
+    parts = []
+    if rules := facts.get("effort"):
+        fewer = " and ".join(
+            f"{least} {'round' if least == 1 else 'rounds'} at {far:g} times our time"
+            for far, least in rules["sure"]
+        )
+        parts = [
+            f"A layer gets {rules['rounds']} rounds, or more where they are short, and"
+            f" no more after {rules['seconds']:g} s.",
+            f"One that is far behind gets fewer: {fewer}, unless that is within a"
+            f" factor of {rules['near']:g} of what was wanted.",
+            f"Where the first call takes {rules['long']:g} s, it is the only one.",
+        ]
+    parts.append(
+        f"Of {len(measured(facts['rows']))} rows, {len(alone)} rest on a single call;"
+        " the tables have the number of rounds."
+    )
+    return " ".join(parts)
+
+
+def spent(facts: dict[str, Any]) -> str:
+    """How long the run took, and where; empty if the record does not say."""
+    seconds = facts.get("seconds")
+    if not seconds:
+        return ""
+    name = max(seconds, key=seconds.__getitem__)
+    total = f"The whole took {digits(sum(seconds.values()) / 60)} minutes"
+    return f"{total}, {digits(seconds[name] / 60)} of them for {name}."
 
 
 def kind(rows: Iterable[Row], *families: str) -> list[Row]:

@@ -6,26 +6,24 @@ on one thread.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 from tests.benchmarks.family import OURS, Case
-from tests.benchmarks.worker import serve
+from tests.benchmarks.process import LostError, Worker
 
 TOLERANCE = 1e-3  # relative error of a gradient, median over the batch
-SHARE = 0.5  # of the machine's memory that a contestant may take
 ENOUGH = 0.3  # seconds of calls after which the rounds are enough
 MOST = 40  # rounds
-LONG = 6.0  # seconds of a first call that is the only one
-IDLE = 10  # a process that waits has this many times the patience
+LONG = 4.0  # seconds of a first call that is the only one
+SURE = ((50.0, 1), (10.0, 2))  # rounds that are enough of who is so far behind ours
+NEAR = 1.5  # within this factor of its floor, a contestant gets every round
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,19 @@ class Effort:
     """How long to measure: rounds, seconds for each row, and for a single call."""
 
     rounds: int = 5
-    seconds: float = 6.0
-    patience: float = 90.0
+    seconds: float = 4.0
+    patience: float = 60.0
+
+    def asked(self, behind: float | None, floor: float | None) -> int:
+        """Rounds for a contestant whose time over ours is `behind` so far."""
+        if behind is None or (floor and 1 / NEAR < behind / floor < NEAR):
+            return self.rounds
+        enough = [rounds for far, rounds in SURE if behind >= far]
+        return min([self.rounds, *enough])
+
+    def rules(self) -> dict[str, Any]:
+        """What a reader has to know of it."""
+        return {**asdict(self), "sure": SURE, "near": NEAR, "long": LONG}
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Row:
     forward: float | None = None
     both: float | None = None
     spread: float | None = None  # between the quartiles of both, over its median
-    samples: int = 0
+    samples: int = 0  # rounds that count
     ratio: float | None = None  # both, over ours
     median: float | None = None  # error of the gradients
     worst: float | None = None
@@ -74,56 +83,6 @@ class Row:
         return self.ratio >= self.floor
 
 
-class LostError(Exception):
-    """A contestant's process ended, or did not answer in time."""
-
-
-class Worker:
-    """The process of one contestant."""
-
-    def __init__(self, family: str, name: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, there = context.Pipe()
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        words = (family, name, int(SHARE * size), there)
-        self.process = context.Process(target=serve, args=words, daemon=True)
-        self.process.start()
-        there.close()
-
-    def ask(self, patience: float, *message: Any) -> Any:
-        """The answer; raises LostError, or ValueError with the contestant's error."""
-        try:
-            self.pipe.send(message)
-            start, spent = time.monotonic(), self.seconds()
-            while not self.pipe.poll(1.0):
-                waited = (time.monotonic() - start) / IDLE
-                if max(self.seconds() - spent, waited) > patience:
-                    msg = f"no answer in {patience:g} s"
-                    raise LostError(msg)
-            fine, value = self.pipe.recv()
-        except (EOFError, OSError) as error:
-            self.process.join()
-            msg = f"its process ended with status {self.process.exitcode}"
-            raise LostError(msg) from error
-        if not fine:
-            raise ValueError(value)
-        return value
-
-    def seconds(self) -> float:
-        """Process time so far; 0 where the system does not tell."""
-        file = Path(f"/proc/{self.process.pid}/stat")
-        try:
-            fields = file.read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.join()
-
-
 @dataclass
 class Lane:
     """A contestant in one case."""
@@ -134,6 +93,7 @@ class Lane:
     first: tuple[float, float] | None = None  # counts if it is too long to repeat
     failure: str = ""
     lost: bool = False
+    floor: float | None = None
 
     def ask(self, patience: float, *message: Any) -> Any:
         """The answer, or None with the failure noted."""
@@ -141,12 +101,13 @@ class Lane:
             return self.worker.ask(patience, *message)
         except LostError as error:
             self.failure, self.lost = str(error), True
+            self.worker.stop()  # one that hangs would slow the others
         except ValueError as error:
             self.failure = str(error)
         return None
 
-    def wants_more(self, effort: Effort) -> bool:
-        """Whether another call is worth its time."""
+    def wants_more(self, effort: Effort, ours: Lane) -> bool:
+        """Whether another call is worth its time, beside what ours has taken."""
         if self.failure:
             return False
         if self.first and not self.samples:
@@ -155,7 +116,15 @@ class Lane:
         if spent >= effort.seconds:
             return False
         done = len(self.samples)
-        return done < effort.rounds or (spent < ENOUGH and done < MOST)
+        asked = effort.asked(self.behind(ours), self.floor)
+        return done < asked or (spent < ENOUGH and done < MOST)
+
+    def behind(self, ours: Lane) -> float | None:
+        """Time over ours so far; None before both have a call that counts."""
+        if not (self.samples and ours.samples):
+            return None
+        mine, their = (median(v for _, v in k.samples) for k in (self, ours))
+        return mine / their
 
     def counted(self) -> list[tuple[float, float]]:
         """The calls after the first; the first too where there is no other."""
@@ -175,34 +144,42 @@ class Lane:
 class Contest:
     """The processes of a family's contestants, kept from case to case."""
 
-    def __init__(self, family: str, effort: Effort) -> None:
-        self.family, self.effort = family, effort
+    def __init__(self, family: str, effort: Effort, device: str = "cpu") -> None:
+        self.family, self.effort, self.device = family, effort, device
         self.workers: dict[str, Worker] = {}
 
-    def lane(self, name: str) -> Lane:
-        """A contestant's lane, with a new process where the last one was lost."""
+    def lane(self, case: Case, name: str) -> Lane:
+        """A contestant's lane, with a new process where there is none to go on with."""
+        if case.alone:
+            self.stop(name)
         if name not in self.workers:
-            self.workers[name] = Worker(self.family, name)
-        return Lane(name, self.workers[name])
+            self.workers[name] = Worker(self.family, name, self.device)
+        return Lane(name, self.workers[name], floor=case.floors.get(name))
+
+    def stop(self, name: str) -> None:
+        """End the process of a contestant, if it has one."""
+        if name in self.workers:
+            self.workers.pop(name).stop()
 
     def run(self, case: Case, names: list[str]) -> Iterator[Row]:
         """The rows of a case: an uncounted call of each, then interleaved rounds."""
-        lanes = [self.lane(name) for name in names]
+        lanes = [self.lane(case, name) for name in names]
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # nothing is timed here
             patience = 2 * self.effort.patience
             list(pool.map(lambda v: v.ask(patience, "prepare", case.name), lanes))
-        while todo := [lane for lane in lanes if lane.wants_more(self.effort)]:
+        ours = lanes[0]
+        while todo := [v for v in lanes if v.wants_more(self.effort, ours)]:
             for lane in todo:
                 lane.call(self.effort)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "reference.pt"
-            known = lanes[0].ask(10 * self.effort.patience, "refer", file)
-            ours = summary(lanes[0])
+            known = ours.ask(10 * self.effort.patience, "refer", file)
             for lane in lanes:
-                yield self.row(case, lane, file if known is not None else None, ours)
+                there = file if known is not None else None
+                yield self.row(case, lane, there, summary(ours))
         for lane in lanes:
-            if lane.lost:
-                self.workers.pop(lane.name).stop()
+            if lane.lost or case.alone:
+                self.stop(lane.name)
 
     def row(
         self, case: Case, lane: Lane, file: Path | None, ours: dict[str, Any]
@@ -222,8 +199,8 @@ class Contest:
 
     def close(self) -> None:
         """End every process."""
-        for worker in self.workers.values():
-            worker.stop()
+        for name in list(self.workers):
+            self.stop(name)
 
 
 def summary(lane: Lane) -> dict[str, Any]:
@@ -231,9 +208,9 @@ def summary(lane: Lane) -> dict[str, Any]:
     counted = lane.counted()
     if not counted:
         return {}
-    forward, both = (statistics.median(v) for v in zip(*counted, strict=True))
+    forward, both = (median(v) for v in zip(*counted, strict=True))
     found = {"forward": forward, "both": both, "samples": len(counted)}
     if len(counted) > 2:
-        low, _, high = statistics.quantiles([v for _, v in counted], n=4)
+        low, _, high = quantiles([v for _, v in counted], n=4)
         found["spread"] = (high - low) / both
     return found

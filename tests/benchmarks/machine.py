@@ -42,6 +42,13 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def accelerator() -> str:
+    """The name of the GPU that torch would use; empty if there is none."""
+    import torch  # noqa: PLC0415 - slow to import, and rarely asked for
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
 def commit() -> str:
     """Commit of the working tree, marked if it has changes."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]

@@ -62,7 +62,7 @@ def dqp_layer(kind: str, solver: str) -> Any:
     """The layer of libdqp on a solver of its choice."""
     module = importlib.import_module("dqp.dQP")
     solve = {"dense": "scipy LU", "sparse": "scipy SPLU"}[kind]
-    precise = {} if solver == "daqp" else {"eps_abs": 1e-9}
+    precise = {} if solver == "daqp" else {"eps_abs": 1e-9, "eps_active": 1e-7}
     settings = module.build_settings(
         solve_type=kind, qp_solver=solver, lin_solver=solve, **precise
     )

@@ -20,8 +20,10 @@ from tests.benchmarks.family import OURS, Case, Contestant, Reference
 NAME, ABOUT = "qp", "Quadratic programs: min ½xᵀPx + qᵀx, Ax = b, Gx ≤ h"
 SIZES, BATCHES = (10, 50, 100), (1, 32, 128, 512)
 STAGES = (42, 83, 417, 1667)  # twelve variables each
+TIGHT = 0.1  # a bound on the inputs that many of them reach; ½ is one that few do
 MANY = 32  # instances up to which its default backend takes part in the grid
 MODELLED = 100  # variables up to which cvxpylayers takes part in dense problems
+ALONE = 10_000  # variables beyond which a contestant's process serves one problem
 LARGEST = 1000  # variables for which dense layers get a sparse problem
 OTHERS = tuple(name for name in peers.CONTESTANTS if name != OURS)
 Q1 = ("B128 n100 m100 p50", (128, 100, 100, 50))
@@ -103,7 +105,7 @@ def one_sparse(name: str, make: Any, floor: float, n: int) -> Case:
     return Case(
         name, "sparse", lambda: sparse_peers.tensors(make()), layers,
         dict.fromkeys(layers, floor), sparse_reference,
-        lambda: sparse_peers.tensors(sparse.banded(4)), {"n": n},
+        lambda: sparse_peers.tensors(sparse.banded(4)), {"n": n}, alone=n > ALONE,
     )  # fmt: skip
 
 
@@ -131,9 +133,10 @@ def cases() -> list[Case]:
     for n in (500, 1000):
         size, floors = (1, n, n, n // 2), dict.fromkeys(OTHERS, 3.0)
         found.append(optnet(f"B1 n{n} m{n} p{n // 2}", "single", size, floors))
-    for stages in STAGES:
-        n, make = 12 * stages, partial(sparse.banded, stages)
-        found.append(one_sparse(f"banded n{n}", make, 1.3, n))
+    for bound, end in ((0.5, ""), (TIGHT, " tight")):
+        for stages in STAGES:
+            n, make = 12 * stages, partial(sparse.banded, stages, bound=bound)
+            found.append(one_sparse(f"banded n{n}{end}", make, 1.3, n))
     for n in (500, 1000):
         make = partial(sparse.scattered, n)
         found.append(one_sparse(f"scattered n{n}", make, 3.0, n))

@@ -12,8 +12,8 @@ from companion.problems import QP
 STATES, INPUTS = 8, 4
 
 
-def banded(stages: int, seed: int = 0) -> tuple:
-    """A controller: x' = Fx + Bu from a known state, |u| ≤ ½, quadratic costs."""
+def banded(stages: int, seed: int = 0, bound: float = 0.5) -> tuple:
+    """A controller: x' = Fx + Bu from a known state, |u| ≤ bound, quadratic costs."""
     rng = np.random.default_rng(seed)
     F = rng.normal(size=(STATES, STATES))
     F *= 0.95 / np.abs(np.linalg.eigvals(F)).max()
@@ -27,7 +27,7 @@ def banded(stages: int, seed: int = 0) -> tuple:
     A = sparse.csr_matrix(here - sparse.kron(sparse.eye(stages, k=-1), past))
     b = np.concatenate([F @ x0, np.zeros((stages - 1) * STATES)])
     u = sparse.csr_matrix(sparse.identity(n))[np.arange(n) % each < INPUTS]
-    G, h = sparse.vstack([u, -u]), np.full(2 * u.shape[0], 0.5)
+    G, h = sparse.vstack([u, -u]), np.full(2 * u.shape[0], bound)
     return sparse.diags(cost), 0.1 * rng.normal(size=n), A, b, G, h
 
 

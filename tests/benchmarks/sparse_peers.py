@@ -72,13 +72,13 @@ def as_dense(layer: peers.Layer, data: Problem) -> Task:
     return Task(whole, lambda *v: layer(*v)[0], gradients)
 
 
-def dqp(untouched: tuple[int, ...], data: Problem) -> Task:
-    """DQP around PIQP, in compressed columns.
+def dqp(solver: str, untouched: tuple[int, ...], data: Problem) -> Task:
+    """DQP around an interior point, in compressed columns.
 
     Its gradients in A and G come back in another order than their entries, so that it
     also takes part with these two fixed.
     """
-    layer = peers.dqp_layer("sparse", "piqp")
+    layer = peers.dqp_layer("sparse", solver)
     leaves = [v if v.layout == torch.strided else v.to_sparse_csc() for v in data]
 
     def forward(P, q, A, b, G, h):
@@ -102,7 +102,11 @@ def _rows(v: Tensor, g: Tensor) -> Tensor:
 
 
 def moreau(data: Problem) -> Task:
-    """Patterns for moreau; the rows are those of A, then those of G."""
+    """The interior point of moreau; the rows are those of A, then those of G.
+
+    It is the package's own choice too where there are more than 500 variables, and
+    smaller tolerances leave its gradients as they are.
+    """
     P, q, A, b, G, h = data
     module = importlib.import_module("moreau")
     solver = importlib.import_module("moreau.torch").Solver
@@ -111,9 +115,7 @@ def moreau(data: Problem) -> Task:
     offsets = torch.cat([A.crow_indices(), G.crow_indices()[1:] + A_entries])
     work = solver(
         n=len(q), m=p + m, cones=module.Cones(num_zero_cones=p, num_nonneg_cones=m),
-        settings=module.Settings(
-            batch_size=1, active_set_settings=module.ActiveSetSettings()
-        ),
+        settings=module.Settings(batch_size=1, solver="ipm"),
         P_row_offsets=P.crow_indices().int(), P_col_indices=P.col_indices().int(),
         A_row_offsets=offsets.int(),
         A_col_indices=torch.cat([A.col_indices(), G.col_indices()]).int(),
@@ -155,11 +157,13 @@ DENSE: dict[str, Callable[..., Any]] = {
     "qpth": peers.qpth,
     "proxsuite": peers.proxsuite,
 }
+FIXED = (2, 4)  # A and G
 ANY_SIZE = {
     OURS: Contestant("companion", ours),
-    "dqp": Contestant("dqp", partial(dqp, ())),
-    "dqp, A and G fixed": Contestant("dqp", partial(dqp, (2, 4))),
-    "moreau": Contestant("moreau", moreau),
+    "dqp, piqp": Contestant("dqp", partial(dqp, "piqp", ())),
+    "dqp, piqp, A and G fixed": Contestant("dqp", partial(dqp, "piqp", FIXED)),
+    "dqp, clarabel, A and G fixed": Contestant("dqp", partial(dqp, "clarabel", FIXED)),
+    "moreau, ipm": Contestant("moreau", moreau),
     "cvxpylayers": Contestant("cvxpylayers", cvxpylayers),
 }
 SMALL = {

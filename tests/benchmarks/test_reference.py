@@ -108,6 +108,42 @@ def test_errors_see_one_wrong_instance_and_pass_over_irregular_ones() -> None:
     assert errors([found], Reference([right], (1,))) == (0, 0)
 
 
+def vertex(scale: float) -> tuple[list, list]:
+    """A gradient that vanishes in the first field, and one that errs there."""
+    zero = torch.full((1, 4), 1e-32, dtype=torch.float64)
+    other = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
+    return [zero + scale / 2, other.clone()], [zero, other]
+
+
+def test_a_gradient_that_vanishes_is_measured_beside_the_largest() -> None:
+    found, right = vertex(1e-13)
+    assert errors(found, Reference(right))[0] < 1e-13
+    found, right = vertex(0.05)  # a number where zero is due
+    assert errors(found, Reference(right)) == pytest.approx((0.01, 0.01))
+    found, right = vertex(0.0)
+    found[1] *= 2  # the other field is measured as ever
+    assert errors(found, Reference(right)) == pytest.approx((1.0, 1.0))
+
+
+def test_a_small_gradient_that_is_no_rounding_is_measured_by_itself() -> None:
+    small = torch.full((1, 4), 1e-9, dtype=torch.float64)
+    other = torch.ones(1, 2, dtype=torch.float64)
+    found = [2 * small, other]
+    assert errors(found, Reference([small, other]))[0] == pytest.approx(1)
+
+
+def test_one_instance_that_vanishes_leaves_the_others_their_yardstick() -> None:
+    right = torch.ones(3, 2, dtype=torch.float64)
+    right[0] = 0
+    other = 100 * torch.ones(3, 2, dtype=torch.float64)
+    found = right.clone()
+    found[2] *= 1.25
+    median, worst = errors([found, other], Reference([right, other]))
+    assert (median, worst) == (0, pytest.approx(0.25))
+    found[0] = 50
+    assert errors([found, other], Reference([right, other]))[1] == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("name", "ratio", "median", "worst", "met"),
     [

@@ -11,7 +11,7 @@ from tests.benchmarks.contest import Row
 def row(contestant: str, case: str = "a", **changes) -> dict:
     base = {"case": case, "group": "dense", "contestant": contestant, "floor": 10.0,
             "forward": 1.0, "both": 20.0, "ratio": 5.0, "median": 1e-9, "worst": 1e-8,
-            "failure": "", "correct": True, "met": False}  # fmt: skip
+            "failure": "", "correct": True, "met": False, "samples": 5}  # fmt: skip
     return {**base, **changes}
 
 
@@ -19,7 +19,7 @@ OURS = row(bench.OURS, ratio=1.0, both=4.0, floor=None, met=True)
 NEAR, FAR = row("near", ratio=9.0), row("far", ratio=2.5)
 WRONG = row("wrong", median=0.5, worst=3.0, ratio=0.1, correct=False, met=None)
 GONE = row("gone", both=None, ratio=None, median=None, worst=None, correct=None,
-           met=None, failure="no answer in 9 s")  # fmt: skip
+           forward=None, met=None, samples=0, failure="no answer in 9 s")  # fmt: skip
 ROWS = [OURS, NEAR, FAR, WRONG, GONE]
 
 
@@ -41,13 +41,16 @@ def test_a_wrong_peer_is_listed_and_compared_with_nobody() -> None:
     assert bench.nearest(ROWS) is FAR
 
 
-def test_the_table_has_a_block_for_each_workload_and_leaves_out_who_is_gone() -> None:
+def test_the_table_has_a_block_for_each_workload_and_says_who_is_gone() -> None:
     text = bench.table([*ROWS, row("near", case="b")], "dense").markup
     assert text.count('scope="rowgroup"') == 2
-    assert text.count('scope="row"') == 5
+    assert text.count('scope="row"') == 6
     assert "<td>wrong</td>" in text
-    assert "<td>9×</td><td>10×</td><td>not met</td>" in text
-    assert "gone" not in text
+    assert "<td>9×</td><td>10×</td><td>not met</td><td>5</td>" in text
+    assert "gone</th><td></td><td></td><td></td><td>10×</td><td>no answer</td>" in text
+    timed = row("solver", median=None, worst=None, correct=None, met=None)
+    cells = bench.table([timed], "dense").markup  # a solver without gradients
+    assert "<td>5×</td><td>10×</td><td></td><td>5</td><td></td><td></td>" in cells
     assert 'scope="row"' not in bench.table(ROWS, "sparse").markup
 
 
@@ -73,11 +76,47 @@ def test_digits_are_three(value: float, text: str) -> None:
 
 
 def test_what_a_record_lacks_is_said() -> None:
-    rows = [{"group": group} for group in bench.GROUPS if group != "grid"]
-    assert bench.scope({"rows": rows, "quick": False}).endswith("groups: grid.")
-    rows.append({"group": "grid"})
-    assert bench.scope({"rows": rows, "quick": False}) == ""
-    assert "two rounds" in bench.scope({"rows": rows, "quick": True})
+    assert bench.scope({"quick": False, "missing": [], "mixed": []}) == ""
+    assert "measured: a, b." in bench.scope({"quick": False, "missing": ["a", "b"]})
+    assert "two rounds" in bench.scope({"quick": True})
+    assert "a part" in bench.scope({"quick": False, "whole": False})
+    mixed = ["commit: '1', now '2'"]
+    assert "one run: commit: '1', now '2'." in bench.scope(
+        {"quick": False, "mixed": mixed}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"met": True}, "met"),
+        ({"met": False}, "not met"),
+        ({"met": None}, ""),
+        ({"met": None, "correct": False}, "wrong"),
+        ({"met": None, "correct": None, "failure": "ended"}, "no answer"),
+    ],
+)
+def test_a_verdict_is_what_the_row_says(changes: dict, word: str) -> None:
+    assert bench.verdict(row("peer", **changes)) == word
+    assert f"<td>{word}</td>" in bench.table([row("peer", **changes)], "dense").markup
+
+
+def test_rounds_and_minutes_come_from_the_record() -> None:
+    rules = {"rounds": 5, "seconds": 4.0, "sure": [[50.0, 1], [10.0, 2]],
+             "near": 1.5, "long": 4.0}  # fmt: skip
+    facts = {"rows": [OURS, row("once", samples=1)], "effort": rules,
+             "seconds": {"a": 60.0, "b": 120.0}}  # fmt: skip
+    text = bench.effort(facts)
+    assert "1 round at 50 times our time and 2 rounds at 10 times" in text
+    assert "Of 2 rows, 1 rest on a single call" in text
+    assert bench.spent(facts) == "The whole took 3 minutes, 2 of them for b."
+    assert bench.spent({}) == ""
+    assert bench.effort({"rows": [OURS]}).startswith("Of 1 rows, 0 rest")
+
+
+def test_groups_stand_in_the_order_of_the_record() -> None:
+    rows = [{"group": name} for name in ("dense", "lp", "dense", "grid")]
+    assert bench.groups(rows) == ["dense", "lp", "grid"]
 
 
 def test_a_picture_says_who_is_closest() -> None:

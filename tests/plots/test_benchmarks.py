@@ -3,6 +3,7 @@
 import pytest
 
 from companion.plots import benchmarks as figures
+from tests.benchmarks import cones, qp
 
 
 def test_a_dot_stands_at_its_ratio_and_a_bar_where_one_is_wanted():
@@ -51,3 +52,13 @@ def test_a_variant_has_the_colour_of_its_kind_and_another_mark():
     assert figures.look("dqp, A and G fixed") == (figures.GREEN, figures.OTHER[1])
     assert figures.look("dqp") == (figures.GREEN, "^")
     assert figures.look("sorting") == figures.OTHER
+
+
+def test_layers_that_a_picture_may_hold_together_look_different():
+    for family in (qp, cones):
+        for case in family.cases():
+            looks = [figures.look(name) for name in case.contestants]
+            alike = {
+                name for name in case.contestants if looks.count(figures.look(name)) > 1
+            }
+            assert not alike, case.name
