@@ -86,6 +86,8 @@ def attempt(layer: Layer, fields: Any, seed: Any) -> Answer | str:
     weights = None if seed is None else np.array(seed, dtype=float)
     try:
         return layer.call(fields, weights)
+    except ModuleNotFoundError:  # says something of the installation, not of the layer
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a layer raises is a result
         return message(error)
 

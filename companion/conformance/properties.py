@@ -79,6 +79,8 @@ def hold(layer: Layer, name: str) -> list[Outcome]:
 def _held(layer: Layer, name: str, case: Case) -> Outcome:
     try:
         error = PROPERTIES[name](layer, case)
+    except ModuleNotFoundError:  # says something of the installation, not of the layer
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a layer raises is a result
         return Outcome(case.name, name, Verdict.RAISED, np.inf, message(error))
     return Outcome(case.name, name, judged(error), error)

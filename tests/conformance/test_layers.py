@@ -270,3 +270,19 @@ def test_shortfalls_list_every_failure_and_the_smallest_program():
     assert text.count("```python") == len(
         {entry["verdict"] for entry in kept["qpth"]["failures"]}
     )
+
+
+def test_a_package_that_is_missing_is_no_result_of_the_layer():
+    def call(*_):
+        raise ModuleNotFoundError
+
+    layer = Layer("half installed", call)
+    with pytest.raises(ModuleNotFoundError):
+        examine(layer, cases()["wall"])
+    with pytest.raises(ModuleNotFoundError):
+        hold(layer, "repeatable")
+
+
+def test_no_recorded_failure_is_of_an_installation():
+    for entries in report.recorded()["layers"].values():
+        assert not any("ModuleNotFound" in e["note"] for e in entries["failures"])
