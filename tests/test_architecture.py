@@ -28,12 +28,15 @@ KEY = r"[a-z]+(?:1[89]|20)\d\d[a-z]+"  # of an entry of the bibliography
 ALLOWED = {
     "torch": (
         *("layers/", "apps/", "proofs/", "exercises/"),
-        "conformance/adapters.py",
+        *("conformance/adapters.py", "conformance/conic/adapters.py"),
     ),
     "sympy": ("proofs/",),
     "matplotlib": ("plots.py", "plots/"),
     "plotly": ("plots.py", "plots/"),
-    "cvxpy": ("layers/disciplined", "conformance/adapters.py"),
+    "cvxpy": (
+        *("layers/disciplined", "conformance/adapters.py"),
+        "conformance/conic/adapters.py",
+    ),
     "numba": ("layers/",),
 }
 # written in pieces, so that this file does not find itself

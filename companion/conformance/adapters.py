@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import inspect
 import io
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,24 +27,27 @@ from torch import Tensor
 import companion
 from companion.conformance.cases import FIELDS
 from companion.conformance.layers import Answer, Fields, Layer
+from companion.conformance.source import text
 
 Adapter = Callable[..., dict[str, Any]]
 
 
-def ours(P, q, A, b, G, h, engine="auto"):  # noqa: PLR0913 - the fields, and which
+def ours(P, q, A, b, G, h, engine="auto", smoothing=0.0):  # noqa: PLR0913 - and how
     """An engine of this book."""
     from companion.layers import qp
     from companion.problems import QP
 
     problem = QP(P, q, A, b, G, h)
-    sol = qp.solve(problem, engine=engine)
+    sol = qp.solve(problem, engine=engine, smoothing=smoothing)
     kinds = ["solved", "infeasible", "unbounded", "failed", "failed"]
     return {
         "x": sol.x,
         "nu": sol.nu,
         "lam": sol.lam,
         "status": [kinds[int(s)] for s in sol.status.reshape(-1)],
-        "differentiable": qp.regularity(problem, sol).differentiable,
+        "differentiable": None
+        if smoothing
+        else qp.regularity(problem, sol).differentiable,
     }
 
 
@@ -88,7 +90,7 @@ def dqp(P, q, A, b, G, h):
     return {"x": x, "lam": lam}
 
 
-def moreau(P, q, A, b, G, h):
+def moreau(P, q, A, b, G, h, smoothing=0.0):  # noqa: PLR0913 - the fields, and how
     """The cone solver's layer: one matrix, equalities first, patterns given as CSR."""
     import math
 
@@ -107,10 +109,11 @@ def moreau(P, q, A, b, G, h):
     q, limits = q.expand(*lead, n), limits.expand(*lead, p + m)
     if P.dim() != rows.dim():  # both are shared, or neither
         P, rows = P.expand(*lead, n, n), rows.expand(*lead, p + m, n)
+    smooth = {"diff_method": "smoothed", "diff_smoothing_mu": smoothing}
     settings = Settings(
         device="cpu",
         batch_size=math.prod(lead),
-        active_set_settings=ActiveSetSettings(),
+        active_set_settings=ActiveSetSettings(**(smooth if smoothing else {})),
     )
     solver = Solver(
         n,
@@ -156,7 +159,9 @@ def cvxpylayers(P, q, A, b, G, h):
 
 
 OURS = ("active_set", "interior_point")
+SMOOTHED = ("interior_point", "moreau")  # those that take `smoothing`
 DEFINITE = "it asks for a positive definite P"
+BACKWARD = "it smooths the derivative alone"
 ROOT = "a parametric P enters through its Cholesky factor"
 # adapter, distributions whose versions are recorded, and what it does not claim
 KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
@@ -164,7 +169,7 @@ KNOWN: dict[str, tuple[Adapter, tuple[str, ...], dict[str, str]]] = {
     "qpth": (qpth, ("qpth",), {"semidefinite P": DEFINITE}),
     "proxsuite": (proxsuite, ("proxsuite",), {}),
     "dqp": (dqp, ("libdqp", "qpsolvers", "daqp"), {"semidefinite P": DEFINITE}),
-    "moreau": (moreau, ("moreau",), {}),
+    "moreau": (moreau, ("moreau",), {"smoothed on the central path": BACKWARD}),
     "cvxpylayers": (
         cvxpylayers,
         ("cvxpylayers", "cvxpy", "diffcp", "scs"),
@@ -179,18 +184,16 @@ def layer(name: str) -> Layer:
     versions = {part: importlib.metadata.version(part) for part in parts}
     first = next(iter(versions.values()), companion.__version__)
     call = partial(answer, adapter)
-    return Layer(name, call, first, lacks, text(name, adapter), versions)
+    smoothed = partial(smooth, adapter) if name in SMOOTHED else None
+    source = text(name, adapter)
+    return Layer(name, call, first, lacks, source, versions, smoothed)
 
 
-def text(name: str, adapter: Adapter) -> str:
-    """A program that defines a function of this name, to be pasted."""
-    if not isinstance(adapter, partial):
-        return inspect.getsource(adapter)
-    chosen = ", ".join(f"{key}={value!r}" for key, value in adapter.keywords.items())
-    call = f"{adapter.func.__name__}(*fields, {chosen})"
-    return (
-        f"{inspect.getsource(adapter.func)}\n\ndef {name}(*fields):\n    return {call}"
-    )
+def smooth(
+    adapter: Adapter, fields: Fields, seed: np.ndarray | None, mu: float
+) -> Answer:
+    """The layer's answer to the problem that is smoothed by mu."""
+    return answer(partial(adapter, smoothing=mu), fields, seed)
 
 
 def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
@@ -223,11 +226,6 @@ def answer(adapter: Adapter, fields: Fields, seed: np.ndarray | None) -> Answer:
         status=found.get("status"),
         differentiable=None if verdict is None else verdict.reshape(-1).tolist(),
     )
-
-
-def torch_version() -> str:
-    """The version of torch."""
-    return str(torch.__version__)
 
 
 def array(value: Tensor) -> np.ndarray:

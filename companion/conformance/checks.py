@@ -5,7 +5,7 @@ Chapter: conformance.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -67,9 +67,9 @@ def examine(layer: Layer, case: Case) -> list[Outcome]:
     for need in case.needs:
         if need in layer.lacks:
             return [Outcome(case.name, "x", Verdict.OUT, note=layer.lacks[need])]
+    answer = attempt(layer, case.fields, None)
     if case.status != "solved":
-        return [_refusal(layer, case)]
-    answer = attempt(layer, case, None)
+        return [without_solution(case.name, case.status, answer)]
     if case.may_refuse and (refusal := refused(answer)):
         return [Outcome(case.name, "x", Verdict.PASS, note=f"declined: {refusal}")]
     if isinstance(answer, str):
@@ -81,11 +81,13 @@ def examine(layer: Layer, case: Case) -> list[Outcome]:
     ]
 
 
-def attempt(layer: Layer, case: Case, seed: Any) -> Answer | str:
+def attempt(layer: Layer, fields: Any, seed: Any) -> Answer | str:
     """The layer's answer, or the first line of what it raised."""
     weights = None if seed is None else np.array(seed, dtype=float)
     try:
-        return layer.call(case.fields, weights)
+        return layer.call(fields, weights)
+    except ModuleNotFoundError:  # says something of the installation, not of the layer
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a layer raises is a result
         return message(error)
 
@@ -105,20 +107,19 @@ def refused(answer: Answer | str) -> str:
     return "" if np.isfinite(answer.x).all() else "x is not finite"
 
 
-def _refusal(layer: Layer, case: Case) -> Outcome:
+def without_solution(name: str, status: str, answer: Answer | str) -> Outcome:
     """A problem without solution must not be answered with a point."""
-    answer = attempt(layer, case, None)
     if isinstance(answer, str):
         stumbled = answer.startswith(BLUNDERS)
         verdict = Verdict.RAISED if stumbled else Verdict.PASS
-        return Outcome(case.name, "status", verdict, note=answer)
+        return Outcome(name, "status", verdict, note=answer)
     seen = refused(answer)
     if not seen:
         seen = "no word of it, x = " + shown(answer.x)
-        return Outcome(case.name, "status", Verdict.SILENT, note=seen)
-    confused = {case.status, seen} == {"infeasible", "unbounded"}
+        return Outcome(name, "status", Verdict.SILENT, note=seen)
+    confused = {status, seen} == {"infeasible", "unbounded"}
     verdict = Verdict.WRONG if confused else Verdict.PASS
-    return Outcome(case.name, "status", verdict, note=seen)
+    return Outcome(name, "status", verdict, note=seen)
 
 
 def shown(values: Any) -> str:
@@ -187,7 +188,7 @@ def _gradients(layer: Layer, case: Case) -> list[Outcome]:
     size = max(1.0, *(abs(float(v)) for v in case.solution["x"]))
     worst: dict[str, Outcome] = {}
     for expected in case.vjps:
-        answer = attempt(layer, case, expected["seed"])
+        answer = attempt(layer, case.fields, expected["seed"])
         for field in (f for f in FIELDS if f in expected and case.fields[f].size):
             check = f"d{field}"
             if isinstance(answer, str):
@@ -207,14 +208,18 @@ def _gradients(layer: Layer, case: Case) -> list[Outcome]:
 def _sides(layer: Layer, case: Case) -> Iterator[Outcome]:
     """Gradients along a direction lie between the derivatives of its two sides."""
     for way in case.one_sided:
-        check = f"between sides, d{way['field']}"
-        answer = attempt(layer, case, way["seed"])
-        if isinstance(answer, str):
-            yield Outcome(case.name, check, Verdict.RAISED, np.inf, answer)
-            continue
-        low, high = sorted((float(way["minus"]), float(way["plus"])))
-        direction = np.array(way["direction"], dtype=float)
-        slope = float(answer.grads[way["field"]].reshape(-1) @ direction)
-        error = max(low - slope, slope - high, 0.0) if np.isfinite(slope) else np.inf
-        note = f"{slope:.6g} along {shown(direction)}, sides {low:g} and {high:g}"
-        yield Outcome(case.name, check, judged(error), error, note)
+        answer = attempt(layer, case.fields, way["seed"])
+        yield between_sides(case.name, way, answer)
+
+
+def between_sides(name: str, way: Mapping[str, Any], answer: Answer | str) -> Outcome:
+    """Whether a gradient, times a direction, lies between two one-sided derivatives."""
+    check = f"between sides, d{way['field']}"
+    if isinstance(answer, str):
+        return Outcome(name, check, Verdict.RAISED, np.inf, answer)
+    low, high = sorted((float(way["minus"]), float(way["plus"])))
+    direction = np.array(way["direction"], dtype=float)
+    slope = float(answer.grads[way["field"]].reshape(-1) @ direction)
+    error = max(low - slope, slope - high, 0.0) if np.isfinite(slope) else np.inf
+    note = f"{slope:.6g} along {shown(direction)}, sides {low:g} and {high:g}"
+    return Outcome(name, check, judged(error), error, note)

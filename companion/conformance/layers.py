@@ -19,14 +19,17 @@ class Answer:
     """The solution of a problem or a batch, and the gradients of sum(seed * x).
 
     x has the batch axes that the layer gave it.  status holds "solved", "infeasible",
-    "unbounded" or "failed" for every instance, unique says whether the layer vouches
-    for the derivative there; None where a layer does not say, as with multipliers.
+    "unbounded" or "failed" for every instance, differentiable whether the layer vouches
+    for the derivative there; None where a layer does not say, as with multipliers: nu
+    and lam of a quadratic program, y and s of a cone program.
     """
 
     x: np.ndarray
     grads: dict[str, np.ndarray] = field(default_factory=dict)
     nu: np.ndarray | None = None
     lam: np.ndarray | None = None
+    y: np.ndarray | None = None
+    s: np.ndarray | None = None
     status: list[str] | None = None
     differentiable: list[bool] | None = None
 
@@ -35,13 +38,16 @@ class Answer:
 class Layer:
     """A layer under test: `call(fields, seed)` solves, and differentiates if asked.
 
-    lacks: what it does not claim to accept, each with the reason.  source: the text of
-    the function that adapts it, for reproductions.
+    A layer for cones is called with a `ConeProgram` in place of the fields.  lacks:
+    what it does not claim to accept, each with the reason.  source: the text of the
+    function that adapts it, for reproductions.  smoothed: `smoothed(fields, seed, mu)`,
+    if the layer offers to solve and differentiate a problem that is smoothed by mu.
     """
 
     name: str
-    call: Callable[[Fields, np.ndarray | None], Answer]
+    call: Callable[[Any, np.ndarray | None], Answer]
     version: str = ""
     lacks: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    smoothed: Callable[[Fields, np.ndarray | None, float], Answer] | None = None

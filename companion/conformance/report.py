@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from companion.conformance.cases import FIELDS, MATRICES, Case, cases
 from companion.conformance.checks import Outcome, Verdict
@@ -25,6 +25,21 @@ GROUPS = (
 )
 FINE = (Verdict.PASS, Verdict.OUT)
 Tally = dict[str, Counter[str]]
+
+
+class Kit(NamedTuple):
+    """What a report has to know of a suite.
+
+    groups: the rows of its table.  group: the one that an outcome counts in.
+    reproduction: a program, from the name and text of an adapter and an outcome.  size:
+    by which the smallest of some failures is chosen.  file: what was recorded.
+    """
+
+    groups: tuple[str, ...]
+    group: Callable[[Outcome], str]
+    reproduction: Callable[[str, str, Outcome], str]
+    size: Callable[[Outcome], tuple[Any, ...]]
+    file: str
 
 
 def group(outcome: Outcome) -> str:
@@ -42,12 +57,12 @@ def group(outcome: Outcome) -> str:
     return words.get(outcome.check, outcome.check)
 
 
-def tally(outcomes: Iterable[Outcome]) -> Tally:
+def tally(outcomes: Iterable[Outcome], kit: Kit | None = None) -> Tally:
     """How often each verdict was given, by group."""
-    found: Tally = {}
+    kit, found = kit or QUADRATIC, {}
     for outcome in outcomes:
-        found.setdefault(group(outcome), Counter())[str(outcome.verdict)] += 1
-    return {name: found[name] for name in GROUPS if name in found}
+        found.setdefault(kit.group(outcome), Counter())[str(outcome.verdict)] += 1
+    return {name: found[name] for name in kit.groups if name in found}
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -64,10 +79,10 @@ def cell(counts: Mapping[str, int]) -> str:
     return ", ".join([f"{counts.get(Verdict.PASS, 0)}/{scope}", *bad])
 
 
-def table(tallies: Mapping[str, Tally]) -> list[list[str]]:
+def table(tallies: Mapping[str, Tally], kit: Kit | None = None) -> list[list[str]]:
     """A row for each group with a cell for each layer, under a row of names."""
     rows = [["", *tallies]]
-    for name in GROUPS:
+    for name in (kit or QUADRATIC).groups:
         if any(name in found for found in tallies.values()):
             row = [
                 cell(found[name]) if name in found else "–"
@@ -174,10 +189,12 @@ ORDER = (Verdict.WRONG, Verdict.SILENT, Verdict.RAISED, Verdict.INACCURATE)
 
 
 def shortfalls(
-    layers: Mapping[str, Any], ours: Mapping[str, list[Outcome]] | None = None
+    layers: Mapping[str, Any],
+    ours: Mapping[str, list[Outcome]] | None = None,
+    kit: Kit | None = None,
 ) -> str:
     """Markdown: for each layer its failures, worst first, with a reproduction."""
-    parts = []
+    kit, parts = kit or QUADRATIC, []
     for name, found in (ours or {}).items():
         failed = "".join(f"- {line(o)}\n" for o in failures(found))
         parts.append(f"**{name}**: {failed or 'nothing.'}")
@@ -190,7 +207,8 @@ def shortfalls(
         for verdict in ORDER:
             some = [o for o in failed if o.verdict == verdict]
             if some:
-                shown = reproduction(name, kept["source"], _smallest(some))
+                least = min(some, key=kit.size)
+                shown = kit.reproduction(name, kept["source"], least)
                 parts += [_list(verdict, some), f"```python\n{shown}\n```"]
     return "\n\n".join(parts)
 
@@ -200,23 +218,22 @@ def _list(verdict: Verdict, some: list[Outcome]) -> str:
     return f"{verdict.capitalize()}: {len(some)}.\n\n{items}"
 
 
-def _smallest(some: list[Outcome]) -> Outcome:
-    """The failure whose problem has the fewest variables, a case if there is one."""
-
-    def size(found: Outcome) -> tuple[bool, bool, int]:
-        case = cases()[found.case]
-        return found.check in PROPERTIES, case.solution is None, case.n
-
-    return min(some, key=size)
+def _size(found: Outcome) -> tuple[bool, bool, int]:
+    """Least for a case, with a solution, of few variables."""
+    case = cases()[found.case]
+    return found.check in PROPERTIES, case.solution is None, case.n
 
 
-def record(layer: Layer, outcomes: list[Outcome]) -> dict[str, Any]:
+def record(
+    layer: Layer, outcomes: list[Outcome], kit: Kit | None = None
+) -> dict[str, Any]:
     """What is kept of a run: versions, counts, and each failure."""
+    counts = tally(outcomes, kit)
     return {
         "versions": dict(layer.facts),
         "lacks": dict(layer.lacks),
         "source": layer.source,
-        "tally": {name: dict(counts) for name, counts in tally(outcomes).items()},
+        "tally": {name: dict(found) for name, found in counts.items()},
         "failures": [
             {**asdict(o), "error": o.error if o.error < float("inf") else None}
             for o in failures(outcomes)
@@ -224,9 +241,10 @@ def record(layer: Layer, outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def recorded() -> dict[str, Any]:
+def recorded(kit: Kit | None = None) -> dict[str, Any]:
     """The peers' results, as they were recorded: date, environment, and layers."""
-    file = files("companion.conformance") / "recorded" / "peers.json"
+    name = (kit or QUADRATIC).file
+    file = files("companion.conformance") / "recorded" / name
     return json.loads(file.read_text("utf8"))
 
 
@@ -235,3 +253,6 @@ def outcome(entry: Mapping[str, Any]) -> Outcome:
     error = float("inf") if entry["error"] is None else entry["error"]
     verdict = Verdict(entry["verdict"])
     return Outcome(entry["case"], entry["check"], verdict, error, entry["note"])
+
+
+QUADRATIC = Kit(GROUPS, group, reproduction, _size, "peers.json")

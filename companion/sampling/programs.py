@@ -59,7 +59,7 @@ def cone_program(
             msg = "regime 'repeated_row': expected K with two rows in zero or nonneg"
             raise ValueError(f"{msg}, got {K}")
         A[1], s[1] = A[0], s[0]
-        y[1] = y[0] if K.zero < 2 else y[1]
+        y[1] = abs(y[0]) if K.zero < 2 else y[1]
     root = rng.normal(size=(size, size))
     P = (
         root @ root.T / size + 0.5 * np.eye(size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -128,6 +128,82 @@ def moreau(options: dict[str, float], data: Programs) -> Task:
     return Task([data.q, data.values, data.b], forward)
 
 
+class Solution(torch.autograd.Function):
+    """x by a solver that has no gradients."""
+
+    @staticmethod
+    def forward(_ctx, solve, *data):
+        """Every instance, one after another."""
+        rows = zip(*data, strict=True)
+        return torch.from_numpy(np.array([solve(*row) for row in rows]))
+
+    @staticmethod
+    def backward(_ctx, *_grads):
+        """None."""
+        return (None,) * 4
+
+
+def clarabel(data: Programs) -> Task:
+    """The solver alone, set as it comes: its set-up and its solve, no layer."""
+    module, K = importlib.import_module("clarabel"), data.K
+    settings = module.DefaultSettings()
+    settings.verbose, settings.max_threads = False, 1
+    order = upper_order(K)
+    mask = data.mask[order]
+    place = np.zeros(mask.shape, int)
+    place[data.places] = np.arange(len(data.places[0]))
+    # the order of the entries by columns, and their rows
+    columns, rows = np.nonzero(mask.T)
+    entries = place[order][rows, columns]
+    starts = np.concatenate([[0], mask.sum(0).cumsum()])
+    n = mask.shape[1]
+    none = sparse.csc_matrix((n, n))
+    cones = [module.ZeroConeT(K.zero)] if K.zero else []
+    cones += [module.NonnegativeConeT(K.nonneg)] if K.nonneg else []
+    cones += [module.SecondOrderConeT(k) for k in K.soc]
+    cones += [module.PSDTriangleConeT(k) for k in K.psd]
+    cones += [module.ExponentialConeT()] * K.exp
+
+    def solve(q: Tensor, values: Tensor, b: Tensor) -> list[float]:
+        parts = (values.numpy()[entries], rows, starts)
+        A = sparse.csc_matrix(parts, mask.shape)
+        program = (none, q.numpy(), A, b.numpy()[order], cones, settings)
+        return module.DefaultSolver(*program).solve().x
+
+    def forward(q: Tensor, values: Tensor, b: Tensor) -> Tensor:
+        return Solution.apply(solve, q, values, b)
+
+    return Task([data.q, data.values, data.b], forward)
+
+
+class Adjoint(torch.autograd.Function):
+    """A solution that is there, with the gradients of the layer that found it."""
+
+    @staticmethod
+    def forward(ctx, x, known, *_leaves):
+        """Nothing is solved."""
+        ctx.x, ctx.known = x, known
+        return x.detach().clone()
+
+    @staticmethod
+    def backward(ctx, *grads):
+        """What the layer's own backward pass finds."""
+        found = torch.autograd.grad(ctx.x, ctx.known, grads, retain_graph=True)
+        return None, None, *found
+
+
+def adjoint(prepare: Callable[[Programs], Task], data: Programs) -> Task:
+    """The backward pass of a contestant alone, from its own solution."""
+    task = prepare(data)
+    known = [v.clone().requires_grad_() for v in task.leaves]
+    x = task.forward(*known)
+
+    def forward(*leaves: Tensor) -> Tensor:
+        return Adjoint.apply(x, known, *leaves)
+
+    return Task(task.leaves, forward, task.gradients)
+
+
 DENSE = {"mode": "dense", "eps_abs": 1e-8, "eps_rel": 1e-8}
 PRECISE = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 CLARABEL = {"mode": "dense", "solve_method": "Clarabel"}
@@ -139,3 +215,9 @@ CONTESTANTS = {
     "moreau": Contestant("moreau", partial(moreau, {})),
     "moreau, 1e-10": Contestant("moreau", partial(moreau, PRECISE)),
 }
+SOLVER = "clarabel, no gradient"
+ADJOINTS = {
+    name: Contestant(one.module, partial(adjoint, one.prepare))
+    for name, one in CONTESTANTS.items()
+}
+WITH_SOLVER = {**CONTESTANTS, SOLVER: Contestant("clarabel", clarabel)}

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from companion.problems import Cones
-from tests.benchmarks import cone_problems, cone_reference
+from tests.benchmarks import cone_peers, cone_problems, cone_reference
 from tests.benchmarks.cone_peers import upper_order
+from tests.benchmarks.family import OURS, errors, seed_like
 
 FAMILIES = {
     "socp": cone_problems.socp(2, 20, 40),
@@ -100,3 +101,24 @@ def test_svec_keeps_inner_products_and_comes_back() -> None:
     x, y = cone_problems.svec(X), cone_problems.svec(Y)
     assert x @ y == pytest.approx((X * Y).sum())
     np.testing.assert_allclose(cone_problems.smat(x, 4), X)
+
+
+@every
+def test_clarabel_alone_has_the_solution_and_no_gradient(data) -> None:
+    task = cone_peers.clarabel(data)
+    leaves = [v.clone().requires_grad_() for v in task.leaves]
+    x = task.forward(*leaves)
+    np.testing.assert_allclose(x.detach(), data.x, atol=1e-3)
+    grads = torch.autograd.grad(x.sum(), leaves, allow_unused=True)
+    assert grads == (None, None, None)
+
+
+@every
+def test_a_backward_pass_alone_has_the_gradients_of_the_whole(data) -> None:
+    task = cone_peers.ADJOINTS[OURS].prepare(data)
+    leaves = [v.clone().requires_grad_() for v in task.leaves]
+    x = task.forward(*leaves)
+    seed = seed_like(x.detach())
+    found = task.gradients(torch.autograd.grad(x, leaves, seed))
+    median, _ = errors(found, cone_reference.reference(data, seed))
+    assert median < 1e-9

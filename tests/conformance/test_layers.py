@@ -69,7 +69,9 @@ def test_our_engine_passes_the_case(engine, case):
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_our_engine_has_the_property(engine, name):
     found = hold(adapters.layer(engine), name)
-    assert [report.line(o) for o in found if o.verdict != Verdict.PASS] == []
+    assert [report.line(o) for o in report.failures(found)] == []
+    out = {o.note for o in found if o.verdict == Verdict.OUT}
+    assert out <= ({"not offered"} if name.startswith("smoothed") else set())
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -125,6 +127,42 @@ def test_differences_are_judged_by_size():
         *(Verdict.PASS, Verdict.INACCURATE, Verdict.INACCURATE),
         *(Verdict.WRONG, Verdict.WRONG, Verdict.WRONG),
     ]
+
+
+def half_smoothed(*, forward: bool, factor: float) -> Layer:
+    """Our layer with one of the two passes smoothed alone, or by another mu."""
+    right = adapters.layer("interior_point")
+
+    def smoothed(fields, seed, mu):
+        good = right.smoothed(fields, seed, factor * mu)
+        exact = right.call(fields, seed)
+        first, second = (good, exact) if forward else (exact, good)
+        return Answer(first.x, second.grads)
+
+    def consistent(fields, seed, mu):
+        return right.smoothed(fields, seed, factor * mu)
+
+    call = consistent if factor != 1 else smoothed
+    return Layer("half smoothed", right.call, smoothed=call)
+
+
+@pytest.mark.parametrize(
+    ("forward", "factor", "prop"),
+    [
+        (False, 1, "smoothed backward is of smoothed forward"),
+        (True, 1, "smoothed backward is of smoothed forward"),
+        (False, 2, "smoothed on the central path"),
+        (False, 0, "smoothed towards the exact"),
+    ],
+)
+def test_a_layer_smoothed_by_half_is_told(forward, factor, prop):
+    found = hold(half_smoothed(forward=forward, factor=factor), prop)
+    assert {o.verdict for o in found} == {Verdict.WRONG}
+
+
+def test_a_layer_without_smoothing_is_not_asked():
+    found = hold(mutants.right(), "smoothed on the central path")
+    assert [(o.verdict, o.note) for o in found] == [(Verdict.OUT, "not offered")]
 
 
 def replies(case_name: str, answer: Answer | Exception, lacks: dict | None = None):
@@ -232,3 +270,19 @@ def test_shortfalls_list_every_failure_and_the_smallest_program():
     assert text.count("```python") == len(
         {entry["verdict"] for entry in kept["qpth"]["failures"]}
     )
+
+
+def test_a_package_that_is_missing_is_no_result_of_the_layer():
+    def call(*_):
+        raise ModuleNotFoundError
+
+    layer = Layer("half installed", call)
+    with pytest.raises(ModuleNotFoundError):
+        examine(layer, cases()["wall"])
+    with pytest.raises(ModuleNotFoundError):
+        hold(layer, "repeatable")
+
+
+def test_no_recorded_failure_is_of_an_installation():
+    for entries in report.recorded()["layers"].values():
+        assert not any("ModuleNotFound" in e["note"] for e in entries["failures"])

@@ -17,9 +17,10 @@ from torch import Tensor
 from companion.layers.cone_program import certificates, engine, newton, rules
 from companion.layers.cone_program.checks import check_convex
 from companion.layers.cone_program.layout import layout
-from companion.layers.cone_program.linearised import Linearised, times, transposed
+from companion.layers.cone_program.linearised import Linearised
 from companion.layers.cone_program.mapped import folded
 from companion.layers.cone_program.matrices import Full, Matrix
+from companion.layers.cone_program.stacks import Stack, times, transposed
 from companion.layers.forward_mode import outward
 from companion.layers.qp.kkt import in_memory
 from companion.problems import Cones, Status
@@ -134,12 +135,13 @@ def forward(run: Run, fields: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
     Clarabel stops early and Newton's method finishes; an instance for which that is not
     enough is solved again, to the end.
     """
-    found = run.solver(fields, run.K, accuracy=engine.EARLY)
-    state, run.system, status = _finished(run.K, fields, found)
+    stacked = Stack.of(fields[0]), fields[1], Stack.of(fields[2]), fields[3]
+    found = run.solver(stacked, run.K, accuracy=engine.EARLY)
+    state, run.system, status = _finished(run.K, stacked, found)
     short = (status != Status.SOLVED) | (state.error > newton.ENOUGH)
     again = np.flatnonzero(short & found.finite & ~proved(status))
     if len(again):
-        own = newton.chosen(fields, again)
+        own = newton.chosen(stacked, again)
         more = run.solver(own, run.K, accuracy=engine.ACCURACY)
         later, system, outcome = _finished(run.K, own, more)
         better = (outcome == Status.SOLVED) & (later.error < state.error[again])
@@ -157,15 +159,14 @@ def forward(run: Run, fields: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
 
 
 def _finished(
-    K: Cones, fields: tuple[Any, ...], found: engine.Answer
+    K: Cones, fields: newton.Fields, found: engine.Answer
 ) -> tuple[newton.State, Linearised, np.ndarray]:
     """The answers refined, with the system there and statuses by the error left."""
     lost = proved(found.status) | ~found.finite
     keep = ~lost[:, None]
     x, y, s = (np.where(keep, w, 0.0) for w in (found.x, found.y, found.s))
-    fields = tuple(
-        v if np.isfinite(v).all() else _masked(v, found.finite) for v in fields
-    )
+    if not found.finite.all():
+        fields = tuple(_masked(v, found.finite) for v in fields)
     start = newton.at(fields, x, y - s, layout(K), y)
     state, system = newton.refine(fields, start, ~lost)
     good = ~lost & (state.error <= ACCEPTED)
@@ -179,8 +180,10 @@ def proved(status: np.ndarray) -> np.ndarray:
     return (status == Status.PRIMAL_INFEASIBLE) | (status == Status.DUAL_INFEASIBLE)
 
 
-def _masked(v: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def _masked(v: np.ndarray | Stack, keep: np.ndarray) -> np.ndarray | Stack:
     """Zeros in the instances that are lost: nobody asks, and NaN spreads."""
+    if isinstance(v, Stack):
+        return v if v.finite.all() else Stack.of(_masked(v.dense, keep))
     own = keep if len(v) > 1 else keep.any(keepdims=True)
     return np.where(own.reshape(-1, *(1,) * (v.ndim - 1)), v, 0.0)
 

@@ -18,8 +18,9 @@ from torch import Tensor
 from companion.layers.cone_program import storage
 from companion.layers.cone_program.engine import Answer
 from companion.layers.cone_program.layout import Layout, layout
-from companion.layers.cone_program.linearised import norm, times, transposed
+from companion.layers.cone_program.linearised import norm
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.stacks import times, transposed
 from companion.problems import ConeCertificate, ConeProgram, Cones, Status
 
 TOLERANCE = 1e-9  # residual of a ray, relative to its gain and to its terms

@@ -22,9 +22,10 @@ from typing import Any, NamedTuple
 import clarabel
 import numpy as np
 import torch
-from scipy import sparse
 
+from companion.layers.cone_program.compressed import Compressed
 from companion.layers.cone_program.layout import layout, triangle
+from companion.layers.cone_program.stacks import Stack
 from companion.problems import Cones, Status
 
 CLARABEL: Any = clarabel  # compiled, without annotations
@@ -69,6 +70,11 @@ class Rows:
     triples: np.ndarray
     blocks: np.ndarray
     inverses: np.ndarray
+
+    @property
+    def identical(self) -> bool:
+        """Whether Clarabel has the rows as we do."""
+        return self.order is None and not len(self.triples)
 
     def there(self, X: np.ndarray) -> np.ndarray:
         """R X, for an array with batch axis and rows."""
@@ -133,25 +139,27 @@ def upper_to_lower(k: int) -> np.ndarray:
     return place[columns, rows]
 
 
-def solve(fields: tuple[np.ndarray, ...], K: Cones, *, accuracy: float) -> Answer:
+def solve(
+    fields: tuple[np.ndarray | Stack, ...], K: Cones, *, accuracy: float
+) -> Answer:
     """Answers for (P, q, A, b), each with a batch axis of full size or of size one."""
-    P, q, A, b = fields
+    P, A = Stack.of(fields[0]), Stack.of(fields[2])
+    q, b = (np.asarray(v) for v in fields[1::2])
     size, n, m = max(map(len, fields)), q.shape[-1], K.rows
-    rows = rows_for(K)
-    A, b = rows.there(A), rows.there(b)
     finite = np.ones(size, bool)
-    for v in fields:
-        finite &= np.isfinite(v).all(axis=tuple(range(1, v.ndim)))
-    settings = _settings(accuracy)
-    cost, matrix = Compressed(upper=True), Compressed(upper=False)
+    for good in (P.finite, A.finite, *(np.isfinite(v).all(1) for v in (q, b))):
+        finite &= good
+    rows, settings = rows_for(K), _settings(accuracy)
+    moved = A if rows.identical else Stack.of(rows.there(A.dense))
+    b, named = rows.there(b), list(rows.cones)
+    cost, matrix = Compressed(P, upper=True), Compressed(moved, upper=False)
     x, y, s = np.zeros((size, n)), np.zeros((size, m)), np.zeros((size, m))
     status = np.full(size, int(Status.NUMERICAL_ERROR))
     iterations = np.zeros(size, int)
 
     def one(i: int) -> None:
-        parts = (v[i if len(v) > 1 else 0] for v in (P, q, A, b))
-        Pi, qi, Ai, bi = parts
-        problem = (cost.of(Pi), qi, matrix.of(Ai), bi, list(rows.cones), settings)
+        qi, bi = (v[i if len(v) > 1 else 0].tolist() for v in (q, b))
+        problem = (cost.of(i), qi, matrix.of(i), bi, named, settings)
         found = CLARABEL.DefaultSolver(*problem).solve()
         x[i], y[i], s[i] = found.x, found.z, found.s
         status[i] = STATUSES.get(str(found.status), Status.NUMERICAL_ERROR)
@@ -180,30 +188,8 @@ def _settings(accuracy: float) -> Any:
     settings.max_threads = 1
     settings.presolve_enable = False  # it drops rows, and with them their multipliers
     settings.chordal_decomposition_enable = False  # it completes y only roughly
+    # half of an iteration's time, for digits that Newton's method makes anyway
+    settings.iterative_refinement_enable = accuracy < EARLY
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = accuracy
     settings.tol_infeas_abs = settings.tol_infeas_rel = RAY_ACCURACY
     return settings
-
-
-class Compressed:
-    """Dense matrices by columns without their zeros; a pattern is found once."""
-
-    def __init__(self, *, upper: bool) -> None:
-        self.upper = upper
-        self.known: tuple[Any, ...] | None = None
-
-    def of(self, M: np.ndarray) -> Any:
-        """The matrix, or its upper triangle."""
-        columns = np.ascontiguousarray(M.T)
-        mask = columns != 0
-        known = self.known  # another thread may replace it, with one just as good
-        if known is None or not np.array_equal(known[0], mask):
-            kept = np.tril(mask) if self.upper else mask
-            places = np.flatnonzero(kept)
-            starts = np.concatenate([[0], np.cumsum(kept.sum(1))])
-            indices = (places % M.shape[0] if M.shape[0] else places).astype(np.int32)
-            known = (mask, places, indices, starts.astype(np.int32))
-            self.known = known
-        _, places, indices, starts = known
-        data = columns.ravel()[places]
-        return sparse.csc_matrix((data, indices, starts), shape=M.shape)

@@ -5,6 +5,9 @@ Chapter: cone-derivative.md. Theorems: cone-derivative.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,16 @@ from scipy import sparse
 
 from companion.layers.cone_program.factor import Dense
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.sparse_factor import Sparse, entries
+from companion.layers.cone_program.sparse_factor import Sparse
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.stacks import (
+    Entries,
+    Pattern,
+    Stack,
+    nonzero,
+    times,
+    transposed,
+)
 from companion.layers.cone_program.thin import Thin
 
 ROUNDING = 1e-13  # relative residual at which refinement ends
@@ -34,7 +45,7 @@ class Linearised:
         spectrum: Spectrum,
         wanted: np.ndarray,
     ) -> None:
-        self.P, self.A = P, A
+        self.P, self.A = P, A = Stack.of(P), Stack.of(A)
         self.at = self.exact = spectrum
         size = len(spectrum.lam)
         self.factors: dict[int, Any] = {}
@@ -46,26 +57,38 @@ class Linearised:
         elif worth_trying(self.at.where, A.shape[-1]):
             dense = self._sparse(dense)
         if len(dense):
-            own = A if len(A) == 1 else A[dense]
+            own = A.dense if len(A) == 1 else A.dense[dense]
             B = self.at.take(dense).rotate(
                 np.broadcast_to(own, (len(dense), *A.shape[1:]))
             )
             for j, i in enumerate(dense):
-                Pi = P[i if len(P) > 1 else 0]
+                Pi = P.dense[i if len(P) > 1 else 0]
                 self.factors[int(i)] = Dense(Pi, B[j], self.at.lam[i])
         self.residual = np.zeros(size)
 
     def _sparse(self, places: np.ndarray) -> np.ndarray:
         """Factor the instances with mostly zeros as such; the places of the others."""
-        others = []
+        others, judged = [], {}
         for i in places.tolist():
-            A = mostly_zeros(self.A[i if len(self.A) > 1 else 0])
+            k = i if len(self.A) > 1 else 0
+            A = mostly_zeros(self.A.dense[k], self.A.entries[k], judged)
             if A is None:
                 others.append(i)
                 continue
-            P = self.P[i if len(self.P) > 1 else 0]
+            P = self.P.dense[i if len(self.P) > 1 else 0]
             self.factors[int(i)] = Sparse(P, A, self.at, i)
         return np.array(others, int)
+
+    def part(self, places: np.ndarray) -> Linearised:
+        """The same factors for some instances alone."""
+        other = copy(self)
+        other.P, other.A = (v if len(v) == 1 else v[places] for v in (self.P, self.A))
+        other.at = self.at.take(places)
+        same = self.exact is self.at
+        other.exact = other.at if same else self.exact.take(places)
+        pairs = enumerate(places.tolist())
+        other.factors = {j: self.factors[i] for j, i in pairs if i in self.factors}
+        return other
 
     def move(self, spectrum: Spectrum) -> None:
         """Answer for other points from now on; the factors serve to get there."""
@@ -96,21 +119,21 @@ class Linearised:
 
     def solve(self, r1: np.ndarray, r2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(dx, dv) with M (dx, dv) = (r1, r2)."""
-        return self._refined((r1, r2), "solve", self.product)
+        return self._refined((r1, r2), "solve")
 
     def adjoint(self, f1: np.ndarray, f2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(g1, g2) with Mᵀ (g1, g2) = (f1, f2)."""
-        return self._refined((f1, f2), "adjoint", self.transposed)
+        return self._refined((f1, f2), "adjoint")
 
     def _refined(
-        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+        self, r: tuple[np.ndarray, np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Refinement while the residual halves; other means where it stays large."""
-        u, w, left = self._improved(r, name, product)
+        u, w, left = self._improved(r, name)
         for mend in (self._renewed, self._without_inverse):
             poor = mend(left)
             if poor.any():
-                again, more, after = self._improved(r, name, product)
+                again, more, after = self._improved(r, name)
                 better = poor & (after < left)
                 u[better], w[better] = again[better], more[better]
                 left[better] = after[better]
@@ -142,25 +165,37 @@ class Linearised:
         return poor
 
     def _improved(
-        self, r: tuple[np.ndarray, np.ndarray], name: str, product: Any
+        self, r: Sequence[np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        total = [np.zeros_like(v) for v in r]
-        error, size = r, norm(*r)
-        scale = np.where(size > 0, size, 1.0)
+        found, size = [np.empty_like(v) for v in r], norm(*r)
+        left, scale = np.empty_like(size), np.where(size > 0, size, 1.0)
+        total, error = [np.zeros_like(v) for v in r], r
+        some, places = self, np.arange(len(size))
         for _ in range(REFINEMENTS):
-            step = self.step(error[0], error[1], name)
+            step = some.step(error[0], error[1], name)
             trial = [v + dv for v, dv in zip(total, step, strict=True)]
-            left = [v - p for v, p in zip(r, product(*trial), strict=True)]
-            now = norm(*left)
+            product = some.transposed if name == "adjoint" else some.product
+            rest = [v - p for v, p in zip(r, product(*trial), strict=True)]
+            now = norm(*rest)
             better = now < size
-            for whole, part in zip(total, trial, strict=True):
-                whole[better] = part[better]
+            if better.all():
+                total = trial
+            else:
+                for whole, part in zip(total, trial, strict=True):
+                    whole[better] = part[better]
             live = (now < 0.5 * size) & (now > ROUNDING * scale)
             size = np.where(better, now, size)
             if not live.any():
                 break
-            error = tuple(np.where(live[:, None], v, 0.0) for v in left)
-        return total[0], total[1], size / scale
+            error = tuple(np.where(live[:, None], v, 0.0) for v in rest)
+            if 2 * np.count_nonzero(live) <= len(live):  # leave the others behind
+                _put((*found, left), (*total, size / scale), places)
+                few = np.flatnonzero(live)
+                some, places = some.part(few), places[few]
+                r, total, error = ([v[few] for v in w] for w in (r, total, error))
+                size, scale = size[few], scale[few]
+        _put((*found, left), (*total, size / scale), places)
+        return found[0], found[1], left
 
     def step(
         self, r1: np.ndarray, r2: np.ndarray, name: str = "solve"
@@ -193,27 +228,35 @@ def worth_trying(where: Layout, n: int) -> bool:
     return n + where.rows > SMALL and triangle < 0.5 * where.rows
 
 
-def mostly_zeros(A: np.ndarray) -> Any:
-    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have."""
-    values, rows, columns = entries(A)
-    if len(values) > FILLED * A.size:
+def mostly_zeros(
+    A: np.ndarray, found: Entries | None, judged: dict[int, tuple[Pattern, bool]]
+) -> Any:
+    """A as a sparse matrix, if it and AᵀA have so many zeros that factors have.
+
+    `found` has its entries if they are known; `judged` keeps the verdict on a pattern.
+    """
+    found = found or nonzero(A, share=max(FILLED, 0.0))
+    if found is None or len(found.values) > FILLED * A.size:
         return None
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(A)))])
-    thin = sparse.csr_matrix((values, columns, starts), A.shape)
-    pattern = sparse.csr_matrix((np.ones_like(values), columns, starts), A.shape)
-    return thin if (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2 else None
+    _, columns, starts = found.pattern
+    if id(found.pattern) not in judged:
+        ones = np.ones_like(found.values)
+        pattern = sparse.csr_matrix((ones, columns, starts), A.shape)
+        few = (pattern.T @ pattern).nnz <= GRAM * A.shape[1] ** 2
+        judged[id(found.pattern)] = found.pattern, few
+    if not judged[id(found.pattern)][1]:
+        return None
+    return sparse.csr_matrix((found.values, columns, starts), A.shape)
 
 
-def times(M: Any, v: np.ndarray) -> np.ndarray:
-    """M v for matrices with a batch axis, of size one where it is shared."""
-    return (M @ v[..., None])[..., 0]
-
-
-def transposed(M: Any, v: np.ndarray) -> np.ndarray:
-    """Mᵀ v."""
-    return (v[..., None, :] @ M)[..., 0, :]
+def _put(
+    wholes: tuple[np.ndarray, ...], parts: tuple[np.ndarray, ...], places: np.ndarray
+) -> None:
+    for whole, part in zip(wholes, parts, strict=True):
+        whole[places] = part
 
 
 def norm(*parts: np.ndarray) -> np.ndarray:
     """Largest absolute entry of every instance."""
-    return np.max([np.abs(v).max(-1, initial=0.0) for v in parts], axis=0)
+    sizes = (np.maximum.reduce(np.abs(v), axis=-1, initial=0.0) for v in parts)
+    return reduce(np.maximum, sizes)

@@ -14,13 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from companion.layers.cone_program.layout import Layout
-from companion.layers.cone_program.linearised import (
-    Linearised,
-    norm,
-    times,
-    transposed,
-)
+from companion.layers.cone_program.linearised import Linearised, norm
 from companion.layers.cone_program.spectrum import Spectrum
+from companion.layers.cone_program.stacks import times, transposed
+
+Fields = tuple[Any, ...]  # arrays, and stacks of matrices
 
 STEPS = 12  # with one factor
 FACTORS = 4  # beyond the first
@@ -61,6 +59,10 @@ class State(NamedTuple):
             self.error[places],
         )
 
+    def copy(self) -> State:
+        """One that may be changed in place."""
+        return self.take(np.arange(len(self.error)))
+
     def put(self, places: np.ndarray, other: State, which: np.ndarray) -> None:
         """Replace some instances, in place, by those of another state."""
         pairs = ((self.x, other.x), (self.v, other.v), (self.error, other.error))
@@ -70,7 +72,7 @@ class State(NamedTuple):
 
 
 def at(
-    fields: tuple[Any, ...],
+    fields: Fields,
     x: np.ndarray,
     v: np.ndarray,
     where: Layout,
@@ -85,14 +87,13 @@ def at(
     y = spectrum.point
     Px, Ay, Ax, s = times(P, x), transposed(A, y), times(A, x), y - v
     r = Px + Ay + q, b - Ax - s
-    full = np.broadcast_to(q, x.shape), np.broadcast_to(b, v.shape)
-    first = norm(r[0]) / (1 + norm(Px, Ay, full[0]))
-    second = norm(r[1]) / (1 + norm(Ax, s, full[1]))
+    first = norm(r[0]) / (1 + norm(Px, Ay, q))
+    second = norm(r[1]) / (1 + norm(Ax, s, b))
     return State(x, v, spectrum, r, np.maximum(first, second))
 
 
 def refine(
-    fields: tuple[Any, ...], state: State, wanted: np.ndarray
+    fields: Fields, state: State, wanted: np.ndarray
 ) -> tuple[State, Linearised]:
     """Newton steps with few factors, each step kept where it gains.
 
@@ -101,48 +102,63 @@ def refine(
     instance goes its own way, whatever its neighbours do.
     """
     system = Linearised(fields[0], fields[2], state.spectrum, wanted)
-    state = state._replace(spectrum=state.spectrum.copy())
     state = _chords(fields, state, system, wanted)
     behind = np.flatnonzero(wanted & (state.error > ENOUGH))
     for _ in range(FACTORS):
         if not len(behind):
             break
         own, some = chosen(fields, behind), np.ones(len(behind), bool)
-        first = state.take(behind)
+        first = state if len(behind) == len(wanted) else state.take(behind)
         fresh = Linearised(own[0], own[2], first.spectrum, some)
-        first = first._replace(spectrum=first.spectrum.copy())
         found = _chords(own, first, fresh, some)
         gained = np.flatnonzero(found.error < HALF * first.error)
-        state.put(behind[gained], found, gained)
-        system.put(behind[gained], fresh, gained)
+        if len(gained) == len(wanted):
+            state, system = found, fresh
+        else:
+            state = state.copy() if state.spectrum is system.at else state
+            state.put(behind[gained], found, gained)
+            system.put(behind[gained], fresh, gained)
         behind = behind[gained][found.error[gained] > ENOUGH]
     system.move(state.spectrum)
     return state, system
 
 
 def _chords(
-    fields: tuple[Any, ...], state: State, system: Linearised, live: np.ndarray
-) -> State:
-    """Steps with the factors of the system, until they no longer gain enough."""
+    fields: Fields, state: State, system: Linearised, live: np.ndarray,
+    steps: int = STEPS,
+) -> State:  # fmt: skip
+    """Steps with the factors of the system, until they no longer gain enough.
+
+    The state that comes in stays as it is.
+    """
     live = live & (state.error > GOAL)
     large = state.x.shape[-1] + state.v.shape[-1] > LARGE
     gain = HALF if large else GAIN
-    for _ in range(STEPS):
-        if not live.any():
+    start = state
+    for left in range(steps, 0, -1):
+        count = np.count_nonzero(live)
+        if not count:
+            break
+        if 2 * count <= len(live):  # the rest would only be carried along
+            few = np.flatnonzero(live)
+            own, every = chosen(fields, few), np.arange(count)
+            found = _chords(own, state.take(few), system.part(few), live[few], left)
+            state = state.copy() if state is start else state
+            state.put(few, found, every)
             break
         dx, dv = system.step(*state.residual)
-        x, v = state.x - dx, state.v - dv
-        trial = at(fields, x, v, system.at.where, state.y)
+        trial = at(fields, state.x - dx, state.v - dv, system.at.where, state.y)
         better = live & (trial.error < state.error)
         live = better & (trial.error < gain * state.error) & (trial.error > GOAL)
         if better.all():
             state = trial
         elif better.any():
+            state = state.copy() if state is start else state
             places = np.flatnonzero(better)
             state.put(places, trial, places)
     return state
 
 
-def chosen(fields: tuple[Any, ...], places: np.ndarray) -> tuple[Any, ...]:
+def chosen(fields: Fields, places: np.ndarray) -> Fields:
     """The fields of some instances; those that the batch shares stay as they are."""
     return tuple(v if len(v) == 1 else v[places] for v in fields)

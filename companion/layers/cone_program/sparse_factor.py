@@ -26,6 +26,7 @@ from companion.layers.cone_program.spectrum import SecondOrder, Spectrum
 
 Matrix = Any  # of SciPy; its annotations say what may be None
 PIVOT = 0.01  # of a column's largest entry that keeps the pivot on the diagonal
+PANEL = 4  # columns that SuperLU takes together: these factors are thin
 SINGULAR = 1e13  # growth of a solution, relative to K, that counts as singular
 TOLERANCE = 1e-15  # of LSMR, on both of its measures
 MOST = 20  # iterations of LSMR, times the unknowns
@@ -156,6 +157,7 @@ class Sparse:
                 self.K,
                 permc_spec="MMD_AT_PLUS_A",
                 diag_pivot_thresh=PIVOT,
+                panel_size=PANEL,
                 options={"SymmetricMode": True},
             )
         except RuntimeError:  # exactly singular

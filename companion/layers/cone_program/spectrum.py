@@ -103,8 +103,10 @@ class Spectrum:
 
     def times(self, w: np.ndarray) -> np.ndarray:
         """DΠ w for w of shape (batch, m)."""
-        turned = self.rotate(w[..., None])
-        return self.restore(self.lam[..., None] * turned)[..., 0]
+        out = self.lam * w
+        for rows, turn in self.turns:
+            out[:, rows] = turn.times(w[:, rows])
+        return out
 
 
 class SecondOrder:
@@ -140,6 +142,17 @@ class SecondOrder:
         w = ROOT * self.unit[i, which]
         one = np.full((len(w), 1), ROOT)
         return np.concatenate([one, w], -1), np.concatenate([one, -w], -1)
+
+    def times(self, w: np.ndarray) -> np.ndarray:
+        """DΠ w = mu w + (1 − mu) pp'w − mu nn'w between the cone and its polar."""
+        same = self.lam[..., 0] == self.lam[..., 1]  # 1 or 0, on w as it is
+        along = (self.unit * w[..., 1:]).sum(-1)
+        p, n = w[..., 0] + along, w[..., 0] - along
+        ahead, behind = (1 - self.mu) * p, self.mu * n
+        out = self.mu[..., None] * w
+        out[..., 0] += 0.5 * (ahead - behind)
+        out[..., 1:] += (0.5 * (ahead + behind))[..., None] * self.unit
+        return np.where(same[..., None], self.lam * w, out)
 
     def _reflected(self, W: np.ndarray) -> np.ndarray:
         along = self.beta[..., None, None] * (self.h[..., None, :] @ W)
@@ -177,14 +190,30 @@ class Semidefinite:
         self.k = k
         self.rows, self.columns, self.weight = triangle(k)
         self.places = places(k)
-        self.values, self.V = np.linalg.eigh(self._matrices(v[..., None])[..., 0])
+        self.lower = k * self.rows + self.columns
+        self.values, self.V = np.linalg.eigh(self._matrix(v))
         up = np.maximum(self.values, 0)
         i, j = self.rows, self.columns
         above = up[..., i] + up[..., j]
         total = np.abs(self.values[..., i]) + np.abs(self.values[..., j])
         self.lam = np.where(total > 0, above / np.where(total > 0, total, 1.0), 1.0)
         positive = (self.V * up[..., None, :]) @ self.V.swapaxes(-1, -2)
-        self.point = positive[..., i, j] * self.weight
+        self.point = self._triangle(positive)
+
+    def times(self, w: np.ndarray) -> np.ndarray:
+        """DΠ w = svec(V (lam ∘ VᵀWV) Vᵀ)."""
+        V, VT = self.V, self.V.swapaxes(-1, -2)
+        inner = self.lam.take(self.places, -1) * (VT @ self._matrix(w) @ V)
+        return self._triangle(V @ inner @ VT)
+
+    def _matrix(self, x: np.ndarray) -> np.ndarray:
+        """The matrix of one svec a block."""
+        return (x / self.weight).take(self.places, -1)
+
+    def _triangle(self, M: np.ndarray) -> np.ndarray:
+        """Its inverse."""
+        flat = M.reshape(*M.shape[:-2], self.k * self.k)
+        return flat.take(self.lower, -1) * self.weight
 
     def _matrices(self, X: np.ndarray) -> np.ndarray:
         """Columns of svecs as matrices: (…, k, k, columns)."""
@@ -193,6 +222,9 @@ class Semidefinite:
     def _turn(self, X: np.ndarray, V: np.ndarray) -> np.ndarray:
         """svec(V mat(x) Vᵀ) for every column x."""
         lead, columns, k = X.shape[:-2], X.shape[-1], self.k
+        if columns == 1:
+            M = V @ self._matrix(X[..., 0]) @ V.swapaxes(-1, -2)
+            return self._triangle(M)[..., None]
         M = V @ self._matrices(X).reshape(*lead, k, k * columns)
         M = V[..., None, :, :] @ M.reshape(*lead, k, k, columns)
         return M[..., self.rows, self.columns, :] * self.weight[:, None]
@@ -230,6 +262,11 @@ class Triples:
     def basis(self, i: int) -> np.ndarray:
         """The blocks of U in instance i."""
         return self.Q[i]
+
+    def times(self, w: np.ndarray) -> np.ndarray:
+        """DΠ w."""
+        turned = self.Q.swapaxes(-1, -2) @ w[..., None]
+        return (self.Q @ (self.lam[..., None] * turned))[..., 0]
 
     def forth(self, X: np.ndarray) -> np.ndarray:
         """UᵀX, columns last."""

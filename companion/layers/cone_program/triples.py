@@ -84,10 +84,12 @@ def _guided(
         theta = np.log(x / y) if power else x / y
         live = np.ones(theta.shape, bool)
         for _ in range(STEPS):
-            P, dP, D, dD = _power(theta, alpha, sign) if power else _exponential(theta)
-            n = cross(P, D)
-            slope = cross(dP, D) + cross(P, dD)
-            step = (n * v).sum(-1) / (slope * v).sum(-1)
+            if power:
+                P, dP, D, dD = _power(theta, alpha, sign)
+                slope = ((cross(dP, D) + cross(P, dD)) * v).sum(-1)
+                step = (cross(P, D) * v).sum(-1) / slope
+            else:
+                step = _step(theta, v)
             theta = np.where(live, theta - step, theta)
             live &= np.abs(step) > LAST * (1 + np.abs(theta))
             if not live.any():
@@ -139,6 +141,14 @@ def _exponential(rho: np.ndarray) -> Curve:
         (none, -one, down),
     )
     return tuple(np.stack(w, -1) for w in rays)
+
+
+def _step(rho: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """n·v over its derivative, n = P × D of the exponential cone written out."""
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    up, down, one = np.exp(rho), np.exp(-rho), 1 - rho
+    value = (up + rho * down) * y - (down + up * one) * x + (rho * one - 1) * z
+    return value / ((down + rho * up) * x + (up + one * down) * y + (one - rho) * z)
 
 
 def _power(tau: np.ndarray, alpha: np.ndarray, sign: np.ndarray) -> Curve:

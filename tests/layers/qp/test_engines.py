@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -220,3 +221,21 @@ def test_absent_constraints_are_shared():
     x = qp.layer(QP(problem.P[0], q, G=problem.G[0], h=problem.h[0]))
     assert [len(v) for v in x.grad_fn.saved_tensors[:3]] == [1, 1, 1]
     assert len(x.grad_fn.saved_tensors[9]) == 1, "a factor of every instance was made"
+
+
+def test_idle_memory_is_bounded_and_the_last_shapes_stay(monkeypatch):
+    workspace = importlib.import_module("companion.layers.qp.kernel.workspace")
+    idle, unit = {}, 2**15
+    monkeypatch.setattr(workspace, "_idle", lambda: idle)
+    monkeypatch.setattr(workspace, "kept", lambda: 5 * unit)
+    first, second, third, fourth = (2**12,), (2, 2**11), (4, 2**10), (8, 2**9)
+    for _ in range(2):
+        workspace.give_back(workspace.take(first, second, third))
+    assert [len(v) for v in idle.values()] == [1, 1, 1]
+    workspace.give_back((*workspace.take(first), np.empty(first)))
+    assert list(idle) == [second, third, first], "the last one used is last"
+    workspace.give_back(tuple(np.empty(fourth) for _ in range(3)))
+    held = {shape: len(arrays) for shape, arrays in idle.items() if arrays}
+    assert held == {first: 2, fourth: 3}, "those used first are freed"
+    workspace.give_back((np.empty(7 * 2**12),))
+    assert sum(v.nbytes for arrays in idle.values() for v in arrays) <= 5 * unit
