@@ -21,7 +21,7 @@ from companion.layers.cone_program.linearised import Linearised
 from companion.layers.cone_program.mapped import folded
 from companion.layers.cone_program.matrices import Full, Matrix
 from companion.layers.cone_program.stacks import Stack, times, transposed
-from companion.layers.forward_mode import outward
+from companion.layers.forward_mode import moving, outward
 from companion.layers.qp.kkt import in_memory
 from companion.problems import Cones, Status
 
@@ -89,7 +89,8 @@ class Solve(torch.autograd.Function):
         """
         _, _, x, y, s, status = saved = ctx.saved_tensors
         # what is compiled can be neither differentiated nor mapped
-        if torch.is_grad_enabled() or not in_memory(*saved, *seeds[:3]):
+        given = (*saved, *seeds[:3])
+        if torch.is_grad_enabled() or moving(*given) or not in_memory(*given):
             return None, *rules.pulled(ctx, seeds[:3])
         solved = (status == Status.SOLVED).unsqueeze(-1)
         gx, gy, gs = (

@@ -147,6 +147,11 @@ def test_mixed_modes(name):
     for H in found:
         torch.testing.assert_close(H, found[0], rtol=1e-8, atol=1e-9)
         torch.testing.assert_close(H, H.mT, rtol=1e-8, atol=1e-9)
+    with forward_ad.dual_level():  # forward over reverse without torch.func
+        dual = forward_ad.make_dual(t.clone().requires_grad_(), torch.ones_like(t))
+        (grad,) = torch.autograd.grad(loss(dual), dual)
+        along = forward_ad.unpack_dual(grad).tangent
+    torch.testing.assert_close(along, found[0].sum(1), rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
