@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from companion.layers.forward_mode import bare, outward
+
 ITERATIONS = 200  # bisection alone needs fewer for the brackets that occur
 LEAP = 8.0  # of a bisection; brackets are logarithms, and mostly empty
 LAST = 1e-9  # of a Newton step: the next one is below rounding
@@ -66,12 +68,13 @@ class Ray(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         """Times g, dθ/dv."""
-        return g * _slope(ctx), None, None, None
+        return g * _slope(ctx, ctx.saved_tensors), None, None, None
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, dv: Tensor, *_: Any) -> Tensor:
         """dθ/dv dv."""
-        return dot(_slope(ctx), dv)
+        return dot(_slope(ctx, bare(ctx.saved_tensors)), dv)
 
     @staticmethod
     def vmap(
@@ -85,8 +88,8 @@ class Ray(torch.autograd.Function):
         return Ray.apply(v, alpha, solve, curve), 0
 
 
-def _slope(ctx: Any) -> Tensor:
-    v, theta = ctx.saved_tensors
+def _slope(ctx: Any, saved: tuple[Tensor, ...]) -> Tensor:
+    v, theta = saved
     n, inside, outside = speeds(v, ctx.curve(theta, v, ctx.alpha))
     return n / (inside + outside)
 

@@ -49,14 +49,15 @@ def jvp(v: Tensor, dv: Tensor, alpha: Tensor) -> Tensor:
     """DΠ(v)dv: dv inside, 0 in the polar cone, entry by entry in the plane z = 0.
 
     Between, p pᵀdv + share n nᵀdv.  It exists off the boundary of the cone and of its
-    polar; a boundary point belongs to the piece outside the cone.
+    polar; a boundary point belongs to the piece outside the cone.  Differentiable any
+    number of times, but in the plane once.
     """
     dual, v, alpha = of_primal(v, alpha)
     u, _ = unit(v)
     inside, polar, plane, safe = pieces(u, alpha)
     p, n, share = frame(safe, curve(Ray.apply(safe, alpha, angle, curve), safe, alpha))
     found = p * dot(p, dv) + share * n * dot(n, dv)
-    found = torch.where(plane, kept(u, alpha) * dv, found)
+    found = torch.where(plane, in_plane(u, dv, plane, alpha), found)
     found = torch.where(inside, dv, torch.where(polar, 0.0, found))
     return torch.where(dual, dv - found, found)
 
@@ -71,6 +72,20 @@ def of_primal(v: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Whether the cone is a dual; the point to project onto the primal; |α|."""
     alpha = alpha.unsqueeze(-1)
     return alpha < 0, torch.where(alpha < 0, -v, v), alpha.abs()
+
+
+def in_plane(v: Tensor, dv: Tensor, plane: Tensor, alpha: Tensor) -> Tensor:
+    """DΠ(v)dv in the plane z = 0, with its derivative there.
+
+    What it gains with z is the slope of the share of z that it keeps: D²Π is symmetric.
+    """
+    v = torch.where(plane, v, v.new_tensor((1.0, 0.0, 0.0)))
+    x, y, z = v.split(1, -1)
+    total = 2 * torch.minimum(x, y) - torch.maximum(x, y)
+    bend = torch.where(alpha == 0.5, 2 * z * (x - y).sign() / total.square(), 0.0)
+    slope = torch.cat([-y * bend, x * bend, torch.zeros_like(z)], -1)
+    gain = torch.cat([slope[..., :2] * dv[..., 2:], dot(slope, dv)], -1)
+    return kept(v, alpha) * dv + gain
 
 
 def kept(v: Tensor, alpha: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from companion.layers.forward_mode import bare, outward
+
 
 class Projection(torch.autograd.Function):
     """x ↦ nearest(x); its derivative is symmetric, so that `jvp` serves both ways.
@@ -41,9 +43,10 @@ class Projection(torch.autograd.Function):
         return ctx.act(x, g, *alpha), None, None, None
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
         """DΠ(x)dx."""
-        x, *alpha = ctx.saved_tensors
+        x, *alpha = bare(ctx.saved_tensors)
         return ctx.act(x, dx, *alpha)
 
     @staticmethod

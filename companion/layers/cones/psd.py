@@ -7,14 +7,15 @@ Source: busseti2019solution.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from companion.layers.cones.projection import differentiable
+from companion.layers.forward_mode import bare, outward
 
 
 def project(x: Tensor) -> Tensor:
@@ -76,9 +77,10 @@ class Tangent(torch.autograd.Function):
         return Second.apply(x, dx, g), Tangent.apply(x, g)
 
     @staticmethod
+    @outward()
     def jvp(ctx: Any, x_dot: Tensor, dx_dot: Tensor) -> Tensor:
         """D²Π(x)[dx, x_dot] + DΠ(x)dx_dot."""
-        x, dx = ctx.saved_tensors
+        x, dx = bare(ctx.saved_tensors)
         return Second.apply(x, dx, x_dot) + Tangent.apply(x, dx_dot)
 
     @staticmethod
@@ -86,17 +88,22 @@ class Tangent(torch.autograd.Function):
         _info: Any, in_dims: tuple[int | None, ...], x: Tensor, dx: Tensor
     ) -> tuple[Tensor, int]:
         """A mapped axis is one more batch axis, in front of those of both arguments."""
-        pairs = list(zip((x, dx), in_dims, strict=True))
-        rank = max(v.dim() - (d is not None) for v, d in pairs)
-        return Tangent.apply(*(_fronted(v, d, rank) for v, d in pairs)), 0
+        return Tangent.apply(*_fronted((x, dx), in_dims)), 0
 
 
-def _fronted(v: Tensor, axis: int | None, rank: int) -> Tensor:
-    """The mapped axis first, then ones until `rank` more axes follow."""
-    if axis is None:
-        return v
-    v = v.movedim(axis, 0)
-    return v.reshape(len(v), *(1,) * (rank + 1 - v.dim()), *v.shape[1:])
+def _fronted(
+    data: tuple[Tensor, ...], in_dims: tuple[int | None, ...]
+) -> Iterator[Tensor]:
+    """The mapped axes first, then ones until as many more axes follow in each."""
+    pairs = list(zip(data, in_dims, strict=True))
+    rank = max(v.dim() - (d is not None) for v, d in pairs)
+    for v, axis in pairs:
+        if axis is None:
+            yield v
+            continue
+        moved = v.movedim(axis, 0)
+        ones = (1,) * (rank + 1 - moved.dim())
+        yield moved.reshape(len(moved), *ones, *moved.shape[1:])
 
 
 class Second(torch.autograd.Function):
@@ -116,12 +123,26 @@ class Second(torch.autograd.Function):
         """Nothing is kept."""
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
         """The third derivative is not here."""
         del ctx, g
-        msg = "the projection of a matrix has two derivatives here, not three"
-        raise NotImplementedError(msg)
+        raise NotImplementedError(TWICE)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        """The third derivative is not here."""
+        del ctx, tangents
+        raise NotImplementedError(TWICE)
+
+    @staticmethod
+    def vmap(
+        _info: Any, in_dims: tuple[int | None, ...], *data: Tensor
+    ) -> tuple[Tensor, int]:
+        """A mapped axis is one more batch axis, in front of those of all arguments."""
+        return Second.apply(*_fronted(data, in_dims)), 0
+
+
+TWICE = "the projection of a matrix has two derivatives here, not three"
 
 
 def kept(lam: Tensor) -> Tensor:
