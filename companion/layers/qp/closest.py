@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from companion.layers.qp.kkt import matvec
+from companion.layers.qp.kkt import CUTOFF, matvec
 from companion.layers.qp.solution import solve
-from companion.problems import QP, QPSolution
+from companion.problems import QP, QPSolution, Status
 
 FEASIBLE = 1e-9  # shift, relative to the data, below which the constraints are met
 VIOLATED = 1e-9  # shift of a row, beside the greatest, that is no rounding
@@ -34,11 +34,11 @@ def closest(problem: QP) -> Closest:
     Aᵀs_b + Gᵀs_h = 0 and s_h ≥ 0, so that −s is no choice of ours and s/‖s‖ a Farkas
     ray.  They depend on the scaling of the rows.  A feasible program is left as it is.
 
-    x, the shifts and the value are differentiable in every field: s by the optimality
-    conditions of the projection, x through them.  The violated rows act as equations:
-    their multipliers have no sign, are unique up to multiples of s only, and are those
-    of least norm.  The derivative holds while the same rows are violated; where
-    feasibility begins or ends, it jumps.
+    All this is differentiable in every field, twice: s by the optimality conditions of
+    the projection, the rest through them.  The violated rows act as equations: their
+    multipliers have no sign, are not unique (s can be added), and are those of least
+    norm, the rows scaled to norm one.  The derivative holds while the same rows are
+    violated; where feasibility begins or ends, it jumps.
     """
     A, b, G, h = _full(problem)
     C, target = torch.cat([A, G], -2), torch.cat([b, h], -1)
@@ -62,20 +62,37 @@ def _second(problem: QP, s: Tensor, violated: Tensor) -> QPSolution:
     A, b, G, h = _full(problem)
     p = problem.p
     mask, moved = violated.to(G.dtype), h + s[..., p:]
+    equations = torch.cat([A, G * mask.unsqueeze(-1)], -2)
     sol = solve(
         QP(
             problem.P,
             problem.q,
-            torch.cat([A, G * mask.unsqueeze(-1)], -2),
+            equations,
             torch.cat([b + s[..., :p], moved * mask], -1),
             G * (1 - mask).unsqueeze(-1),
             torch.where(violated, 1.0, moved),
         )
     )
     slack = moved - matvec(G, sol.x)
-    lam = torch.where(violated, sol.nu[..., p:], sol.lam)
-    return QPSolution(sol.x, sol.nu[..., :p], lam, slack, sol.value, sol.status,
+    shifted = (s != 0).any(-1) & (sol.status == Status.SOLVED)
+    y = _least(equations, sol.nu, shifted)
+    lam = torch.where(violated, y[..., p:], sol.lam)
+    return QPSolution(sol.x, y[..., :p], lam, slack, sol.value, sol.status,
                       sol.info, sol.certificate)  # fmt: skip
+
+
+def _least(C: Tensor, y: Tensor, chosen: Tensor) -> Tensor:
+    """The multipliers of least norm with the same Cᵀy, differentiable, if chosen.
+
+    The solver has them, of dependent rows too, but with another derivative: that of
+    some multipliers, the least at this program alone.
+    """
+    rows = (chosen.unsqueeze(-1) & (C != 0).any(-1)).unsqueeze(-1)
+    size = torch.where(rows, C, 1.0).norm(dim=-1, keepdim=True)
+    unit = torch.where(rows, C, 0.0) / size
+    scaled = torch.where(rows, y.unsqueeze(-1) * size, 0.0)
+    least = torch.linalg.pinv(unit.mT, rtol=CUTOFF) @ (unit.mT @ scaled) / size
+    return torch.where(chosen.unsqueeze(-1), least.squeeze(-1), y)
 
 
 def _full(problem: QP) -> tuple[Tensor, ...]:

@@ -87,10 +87,13 @@ def test_derivative_through_the_shift_has_taylor_order_two(field):
     v = torch.as_tensor(rng.normal(size=values[field].shape))
     v = 0.05 * (v + v.mT if field == "P" else v)
     weights = torch.as_tensor(rng.normal(size=4)), torch.as_tensor(rng.normal(size=5))
+    more = torch.as_tensor(rng.normal(size=len(problem.b) + len(problem.h)))
 
     def loss(value):
         found = qp.closest(QP(**{**values, field: value}))
-        return found.solution.x @ weights[0] + found.shift_h @ weights[1]
+        sol = found.solution
+        multipliers = torch.cat([sol.nu, sol.lam]) @ more
+        return sol.x @ weights[0] + found.shift_h @ weights[1] + multipliers
 
     leaf = values[field].clone().requires_grad_()
     (grad,) = torch.autograd.grad(loss(leaf), leaf)
@@ -118,3 +121,25 @@ def test_feasible_instances_are_left_as_they_are():
     )
     for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-7)
+
+
+def test_multipliers_of_contradicting_equations_have_their_derivative():
+    """They are the least in norm, of unit rows, of those that the conditions allow."""
+    rng = np.random.default_rng(6)
+    A, b, q, move = (tensor(rng.normal(size=k)) for k in ((4, 2), 4, 2, (4, 2)))
+    P, weight = torch.eye(2, dtype=A.dtype), torch.linspace(1, 2, 4, dtype=A.dtype)
+
+    def multipliers(A):
+        return qp.closest(QP(P, q, A, b)).solution.nu
+
+    size, x = A.norm(dim=1), qp.closest(QP(P, q, A, b)).solution.x
+    unit = A / size.unsqueeze(1)
+    least = torch.linalg.lstsq(unit.mT, -(x + q), driver="gelsd").solution / size
+    torch.testing.assert_close(multipliers(A), least)
+    leaf = A.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(multipliers(leaf) @ weight, leaf)
+    report = taylor(
+        lambda t: float(multipliers(A + 0.05 * float(t) * move) @ weight),
+        np.zeros(()), np.ones(()), 0.05 * float((grad * move).sum()), noise=1e-10,
+    )  # fmt: skip
+    assert report.passes, str(report)
