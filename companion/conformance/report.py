@@ -193,7 +193,7 @@ def shortfalls(
     ours: Mapping[str, list[Outcome]] | None = None,
     kit: Kit | None = None,
 ) -> str:
-    """Markdown: for each layer its failures, worst first, with a reproduction."""
+    """MyST: for each layer its failures, worst first, with a reproduction, folded."""
     kit, parts = kit or QUADRATIC, []
     for name, found in (ours or {}).items():
         failed = "".join(f"- {line(o)}\n" for o in failures(found))
@@ -203,19 +203,21 @@ def shortfalls(
             map(outcome, kept["failures"]), key=lambda o: ORDER.index(o.verdict)
         )
         versions = ", ".join(f"{k} {v}" for k, v in kept["versions"].items())
-        parts.append(f"**{name}**, run with {versions}.")
+        nothing = "" if failed else ": nothing"
+        parts.append(f"**{name}**, run with {versions}{nothing}.")
         for verdict in ORDER:
             some = [o for o in failed if o.verdict == verdict]
             if some:
                 least = min(some, key=kit.size)
                 shown = kit.reproduction(name, kept["source"], least)
-                parts += [_list(verdict, some), f"```python\n{shown}\n```"]
+                parts.append(_folded(f"{name}, {verdict}: {len(some)}", some, shown))
     return "\n\n".join(parts)
 
 
-def _list(verdict: Verdict, some: list[Outcome]) -> str:
-    items = "\n".join(f"- {line(o)}" for o in some)
-    return f"{verdict.capitalize()}: {len(some)}.\n\n{items}"
+def _folded(title: str, some: list[Outcome], program: str) -> str:
+    items = "\n".join(f"- `{line(o)}`" for o in some)
+    inside = f"{items}\n\n```python\n{program}\n```"
+    return f"````{{dropdown}} {title}\n{inside}\n````"
 
 
 def _size(found: Outcome) -> tuple[bool, bool, int]:
