@@ -73,7 +73,7 @@ def for_gpu(choice: argparse.Namespace) -> None:
 
 def shown(row: Any) -> str:
     """A row of the table."""
-    start = f"{row.case:24}{row.contestant:29}"
+    start = f"{row.case:27}{row.contestant:29}"
     if row.failure:
         return f"{start}  failed: {row.failure}"
     verdict = {True: "met", False: "NOT MET", None: ""}[row.met]

@@ -50,15 +50,20 @@ def accelerator() -> str:
 
 
 def commit() -> str:
-    """Commit of the working tree, marked if it has changes."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    """Commit of the working tree, marked if it has changes beside the record's."""
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, check=False, capture_output=True, text=True
-        )
+        name = git("describe", "--always", "--exclude=*").stdout.strip()
+        changed = git("diff", "--quiet", "HEAD", "--", ".", ":!book/benchmarks.json")
     except FileNotFoundError:
         return ""
-    return done.stdout.strip()
+    return f"{name}-dirty" if name and changed.returncode else name
+
+
+def git(*words: str) -> subprocess.CompletedProcess[str]:
+    """What git says of the working tree."""
+    return subprocess.run(
+        ["git", *words], cwd=ROOT, check=False, capture_output=True, text=True
+    )
 
 
 def facts() -> dict[str, object]:

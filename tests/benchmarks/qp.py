@@ -20,6 +20,7 @@ from tests.benchmarks.family import OURS, Case, Contestant, Reference
 NAME, ABOUT = "qp", "Quadratic programs: min ½xᵀPx + qᵀx, Ax = b, Gx ≤ h"
 SIZES, BATCHES = (10, 50, 100), (1, 32, 128, 512)
 STAGES = (42, 83, 417, 1667)  # twelve variables each
+STAGES_SMALL, N_SMALL = 12, 150  # of the problems solved first
 TIGHT = 0.1  # a bound on the inputs that many of them reach; ½ is one that few do
 MANY = 32  # instances up to which its default backend takes part in the grid
 MODELLED = 100  # variables up to which cvxpylayers takes part in dense problems
@@ -99,13 +100,13 @@ def simplex(batch: int, names: tuple[str, ...]) -> Case:
     )  # fmt: skip
 
 
-def one_sparse(name: str, make: Any, floor: float, n: int) -> Case:
-    """One problem with sparse matrices."""
+def one_sparse(name: str, make: Any, small: Any, floor: float, n: int) -> Case:
+    """One problem with sparse matrices; a small one has to take the same engine."""
     layers = sparse_peers.SMALL if n <= LARGEST else sparse_peers.ANY_SIZE
     return Case(
         name, "sparse", lambda: sparse_peers.tensors(make()), layers,
         dict.fromkeys(layers, floor), sparse_reference,
-        lambda: sparse_peers.tensors(sparse.banded(4)), {"n": n}, alone=n > ALONE,
+        lambda: sparse_peers.tensors(small()), {"n": n}, alone=n > ALONE,
     )  # fmt: skip
 
 
@@ -136,8 +137,9 @@ def cases() -> list[Case]:
     for bound, end in ((0.5, ""), (TIGHT, " tight")):
         for stages in STAGES:
             n, make = 12 * stages, partial(sparse.banded, stages, bound=bound)
-            found.append(one_sparse(f"banded n{n}{end}", make, 1.3, n))
+            small = partial(sparse.banded, STAGES_SMALL, bound=bound)
+            found.append(one_sparse(f"banded n{n}{end}", make, small, 1.3, n))
     for n in (500, 1000):
-        make = partial(sparse.scattered, n)
-        found.append(one_sparse(f"scattered n{n}", make, 3.0, n))
+        make, small = (partial(sparse.scattered, k) for k in (n, N_SMALL))
+        found.append(one_sparse(f"scattered n{n}", make, small, 3.0, n))
     return found

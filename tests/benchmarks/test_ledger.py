@@ -22,6 +22,22 @@ def begun() -> dict:
     return facts() | {"rows": [row], "seconds": {"a": 1.0}, "costs": {"n": 1}}
 
 
+def test_a_record_leaves_the_commit_as_it_was(tmp_path, monkeypatch) -> None:
+    record, code = tmp_path / "book" / "benchmarks.json", tmp_path / "code.py"
+    record.parent.mkdir()
+    record.write_text("{}")
+    code.write_text("")
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (["init", "-q"], ["add", "."], [*name, "commit", "-qm", "Begin"]):
+        assert machine.git(*words).returncode == 0
+    clean = machine.commit()
+    record.write_text("[]")
+    assert machine.commit() == clean
+    code.write_text("1")
+    assert machine.commit() == f"{clean}-dirty"
+
+
 def test_a_run_that_stopped_goes_on_with_its_rows() -> None:
     found = ledger.resumed(begun(), facts(), mix=False)
     assert (found["rows"], found["costs"]) == (begun()["rows"], {"n": 1})
