@@ -108,7 +108,7 @@ def contest(choice: argparse.Namespace, effort: Effort, facts: Facts) -> None:
         if family not in rings:
             close(rings)
             print(f"\n{importlib.import_module(f'tests.benchmarks.{family}').ABOUT}")
-            print("{:24}{:29}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
+            print("{:27}{:29}{:>10}{:>10}{:>9}  {:7}{:>8}{:>8}".format(*HEAD))
             rings[family] = Contest(family, effort, choice.device)
         asked, start = choice.peers or case.contestants, time.monotonic()
         others = [n for n in case.contestants if n in asked and n != OURS]
