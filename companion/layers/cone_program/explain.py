@@ -11,11 +11,11 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from companion.layers.cone_program.regularity import regularity
 from companion.layers.cone_program.response import Block, Part, Response, responses
+from companion.layers.qp.explain import flat, place_of
 from companion.problems import ConeProgram, ConeSolution, Regularity, Status, Verdict
 from companion.problems.outcomes import STRICT_MARGIN
 
@@ -155,10 +155,10 @@ def explain(
         msg = f"wrt: expected one of P, q, A, b, got {wrt!r}"
         raise ValueError(msg)
     verdicts = regularity(problem, solution)
-    names, heads, reasons, numbers = _flat(verdicts.verdict), [], [], []
+    names, heads, reasons, numbers = flat(verdicts.verdict), [], [], []
     found = responses(problem, solution, verdicts, wrt, seed)
     for i, (verdict, moves) in enumerate(zip(names, found, strict=True)):
-        place = _place(i, problem.batch)
+        place = place_of(i, problem.batch)
         own = {k: float(v.reshape(-1)[i]) for k, v in _margins(verdicts)}
         status = Status(int(solution.status.reshape(-1)[i])).name
         heads.append(_headline(wrt, place, verdict, own, status))
@@ -195,17 +195,6 @@ def _name(first: Part, last: Part) -> str:
 def _margins(reg: Regularity) -> list[tuple[str, Tensor]]:
     names = ("strict_complementarity", "licq", "curvature", "condition", "sigma")
     return [(name, getattr(reg, name)) for name in names]
-
-
-def _flat(names: Verdict | list) -> list[Verdict]:
-    if not isinstance(names, list):
-        return [names]
-    return [name for part in names for name in _flat(part)]
-
-
-def _place(i: int, batch: tuple[int, ...]) -> tuple[int, ...]:
-    index = torch.unravel_index(torch.tensor(i), batch) if batch else ()
-    return tuple(int(k) for k in index)
 
 
 def _headline(

@@ -129,10 +129,10 @@ def explain(
         msg = f"wrt: expected one of P, q, A, b, G, h, got {wrt!r}"
         raise ValueError(msg)
     rows, verdicts, moves = _measured(problem, solution, wrt, seed)
-    names = _flat(verdicts.verdict)
+    names = flat(verdicts.verdict)
     heads, reasons, numbers = [], [], []
     for i, verdict in enumerate(names):
-        place = _place(i, problem.batch)
+        place = place_of(i, problem.batch)
         own = {k: float(v.reshape(-1)[i]) for k, v in _margins(verdicts)}
         status = Status(int(solution.status.reshape(-1)[i])).name
         heads.append(_headline(wrt, place, verdict, own, status))
@@ -166,13 +166,15 @@ def _margins(reg: Regularity) -> list[tuple[str, Tensor]]:
     return [(name, getattr(reg, name)) for name in names]
 
 
-def _flat(names: Verdict | list) -> list[Verdict]:
+def flat(names: Verdict | list) -> list[Verdict]:
+    """The verdicts of a batch, one after another."""
     if not isinstance(names, list):
         return [names]
-    return [name for part in names for name in _flat(part)]
+    return [name for part in names for name in flat(part)]
 
 
-def _place(i: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+def place_of(i: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of the i-th instance of a batch."""
     index = torch.unravel_index(torch.tensor(i), batch) if batch else ()
     return tuple(int(k) for k in index)
 
