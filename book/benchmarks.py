@@ -103,7 +103,7 @@ def table(rows: Iterable[Row], *groups: str) -> Emitted:
 
 
 def scope(facts: dict[str, Any]) -> str:
-    """What the record lacks, and whether it is of one run; empty if all is well."""
+    """What the record lacks, and whether it is of one run."""
     missing, mixed = facts.get("missing") or [], facts.get("mixed") or []
     parts = ["It took at most two rounds of each." if facts["quick"] else ""]
     if facts.get("whole") is False:  # of records that do not name what is missing
@@ -112,7 +112,7 @@ def scope(facts: dict[str, Any]) -> str:
         parts.append(f"These workloads were not measured: {', '.join(missing)}.")
     if mixed:
         parts.append(f"Its rows do not all come from one run: {'; '.join(mixed)}.")
-    return " ".join(filter(None, parts))
+    return " ".join(filter(None, parts)) or "One run measured every workload."
 
 
 def effort(facts: dict[str, Any]) -> str:
@@ -172,9 +172,9 @@ def unmet_list(rows: list[Row]) -> str:
             error = f"error {row['median']:.0e}, at worst {row['worst']:.0e}"
             lines.append(f"- {row['case']}: our own gradients, {error}")
             continue
-        share = f"{100 * shortfall(row):.0f} % of the {row['floor']:g}× wanted"
+        short = f"{100 * (1 - shortfall(row)):.2g} % short of the {row['floor']:g}×"
         who = f"{row['case']}, {row['contestant']}"
-        lines.append(f"- {who}: {times(row)}, which is {share}")
+        lines.append(f"- {who}: {row['ratio']:.4g}×, {short} wanted")
     none = "Every floor was met." if measured(rows) else "Nothing was measured."
     return "\n".join(lines) or none
 
