@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -188,19 +190,14 @@ def wrong(rows: Iterable[Row]) -> list[Row]:
 
 
 def wrong_table(rows: Iterable[Row]) -> str:
-    """Wrong gradients, with their errors."""
-    head = ("layer", "workload", *(f"{name} error" for name in ERRORS))
-    return markdown(
-        head,
-        (
-            [
-                row["contestant"],
-                row["case"],
-                *(f"{row[k]:.0e}" for k in ("median", "worst")),
-            ]
-            for row in wrong(rows)
-        ),
-    )
+    """Wrong gradients: a line for each layer, with the largest of its errors."""
+    head = ("layer", "workloads", *(f"{name} error, up to" for name in ERRORS))
+    lines = []
+    for name, some in groupby(wrong(rows), key=itemgetter("contestant")):
+        own = list(some)
+        errors = (f"{max(row[k] for row in own):.0e}" for k in ERRORS)
+        lines.append([name, "; ".join(row["case"] for row in own), *errors])
+    return markdown(head, lines)
 
 
 def failures(facts: dict[str, Any]) -> str:

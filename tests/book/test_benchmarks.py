@@ -37,6 +37,8 @@ def test_floors_that_are_not_met_come_with_their_shortfall() -> None:
 def test_a_wrong_peer_is_listed_and_compared_with_nobody() -> None:
     assert bench.wrong(ROWS) == [WRONG]
     assert "| wrong | a | 5e-01 | 3e+00 |" in bench.wrong_table(ROWS)
+    worse = {**WRONG, "case": "b", "median": 0.4, "worst": 9.0}
+    assert "| wrong | a; b | 5e-01 | 9e+00 |" in bench.wrong_table([worse, *ROWS])
     assert bench.by_case(ROWS, "ratio") == {"a": {"near": 9.0, "far": 2.5}}
     assert bench.nearest(ROWS) is FAR
 
