@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from companion.layers import cones
 from companion.layers.cone_program.solution import layer
+from companion.layers.qp.module import as_outside_autocast
 from companion.problems import ConeProgram, Cones, blocks
 
 INTERIOR = {  # a point inside each cone of three rows, and inside its dual
@@ -76,11 +77,7 @@ class ConeProgramLayer(nn.Module):
         Under autocast q is cast to the dtype of the parameters and nothing else: half
         precision would lose the parameters' P ≻ 0.
         """
-        kind = q.device.type
-        if not torch.is_autocast_enabled(kind):
-            return layer(self.problem(q))
-        with torch.autocast(kind, enabled=False):
-            return layer(self.problem(q.to(self.L.dtype)))
+        return as_outside_autocast(lambda q: layer(self.problem(q)), q, self.L.dtype)
 
 
 def inside(K: Cones) -> Tensor:

@@ -7,7 +7,10 @@ Chapter: support.md.
 
 from __future__ import annotations
 
+from companion.layers.qp.support import SUPPORT as QP
 from companion.layers.qp.support import Feature
+
+ALIKE = {feature.name: feature for group in QP.values() for feature in group}
 
 DERIVATIVES = (
     Feature(
@@ -27,11 +30,7 @@ DERIVATIVES = (
         "NotImplementedError: the projections have two.",
         "no",
     ),
-    Feature(
-        "backward_twice",
-        "`retain_graph=True`",
-        "The second pass gives the same bits; without it torch refuses the second one.",
-    ),
+    ALIKE["backward_twice"],
     Feature(
         "needed_gradients_only",
         "`requires_grad` on some fields",
@@ -48,31 +47,14 @@ DERIVATIVES = (
         "The same Hessian four times, over every cone; Hessian-vector products by "
         "Taylor order.",
     ),
-    Feature(
-        "functional_jacobian",
-        "`autograd.functional.jacobian`",
-        "With `vectorize=True`, in both modes; `is_grads_batched=True` works too.",
-    ),
-    Feature(
-        "hooks",
-        "hooks on tensors and modules",
-        "They see the gradients, and may change them.",
-    ),
+    ALIKE["functional_jacobian"],
+    ALIKE["hooks"],
 )
 
 TRANSFORMS = (
-    Feature(
-        "vmap",
-        "`func.vmap`, nested too",
-        "A mapped axis becomes a batch axis of one solve, wherever it is; what is not "
-        "mapped stays shared. `info` speaks of all the mapped instances.",
-    ),
-    Feature("grad", "`func.grad`, `func.vjp`", "The gradients of backward."),
-    Feature(
-        "jacobians",
-        "`func.jacrev`, `func.jacfwd`",
-        "One factorization for all the rows, or columns, of an instance.",
-    ),
+    ALIKE["vmap"],
+    ALIKE["grad"],
+    ALIKE["jacobians"],
     Feature(
         "hessian",
         "`func.hessian`",
@@ -90,18 +72,8 @@ TRANSFORMS = (
         "SolveError names it by the mapped axis and its own, and certificates have "
         "the mapped axes in front.",
     ),
-    Feature(
-        "linearize",
-        "`func.linearize`, `func.functionalize`",
-        "torch's own error: both trace, and a solver cannot be traced.",
-        "no",
-    ),
-    Feature(
-        "compile",
-        "`torch.compile`",
-        "The same numbers; the layer is a graph break, so `fullgraph=True` is refused.",
-        "in part",
-    ),
+    ALIKE["linearize"],
+    ALIKE["compile"],
 )
 
 CALLS = (
@@ -131,21 +103,9 @@ CALLS = (
         "in float64; a program of one dtype is solved as outside. Fields of two dtypes "
         "are refused, as they are outside.",
     ),
-    Feature(
-        "dtypes",
-        "float32, bfloat16, float16",
-        "Outputs and gradients have the dtype of the problem; inside is float64.",
-    ),
-    Feature(
-        "strides",
-        "non-contiguous and expanded tensors",
-        "The same bits as of their contiguous copies.",
-    ),
-    Feature(
-        "batch_axes",
-        "leading batch axes",
-        "Any number of them, in any mix that broadcasts, and empty batches.",
-    ),
+    ALIKE["dtypes"],
+    ALIKE["strides"],
+    ALIKE["batch_axes"],
     Feature(
         "sparse_matrices",
         "sparse CSR tensors P and A",
@@ -154,22 +114,9 @@ CALLS = (
         "and `lpgd` need dense ones.",
         "in part",
     ),
-    Feature(
-        "threads",
-        "Python threads",
-        "Solves at the same time give the bits that they give alone.",
-    ),
-    Feature(
-        "data_loader",
-        "worker processes",
-        "In a DataLoader with forked workers, after the parent has used its threads.",
-    ),
-    Feature(
-        "meta",
-        'device="meta"',
-        "ValueError: there are no numbers to solve with.",
-        "no",
-    ),
+    ALIKE["threads"],
+    ALIKE["data_loader"],
+    ALIKE["meta"],
     Feature(
         "cuda",
         'device="cuda"',

@@ -5,6 +5,8 @@ Chapter: optnet.md. Theorems: qp-parametrisation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -75,8 +77,15 @@ class QPLayer(nn.Module):
         Under autocast q is cast to the dtype of the parameters and nothing else: half
         precision would lose the parameters' P ≻ 0.
         """
-        kind = q.device.type
-        if not torch.is_autocast_enabled(kind):
-            return layer(self.problem(q))
-        with torch.autocast(kind, enabled=False):
-            return layer(self.problem(q.to(self.L.dtype)))
+        return as_outside_autocast(lambda q: layer(self.problem(q)), q, self.L.dtype)
+
+
+def as_outside_autocast(
+    act: Callable[[Tensor], Tensor], q: Tensor, dtype: torch.dtype
+) -> Tensor:
+    """act(q); under autocast that of q in this dtype, with autocast switched off."""
+    kind = q.device.type
+    if not torch.is_autocast_enabled(kind):
+        return act(q)
+    with torch.autocast(kind, enabled=False):
+        return act(q.to(dtype))
