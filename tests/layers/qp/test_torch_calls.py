@@ -71,16 +71,15 @@ def test_no_grad_makes_no_factors():
 
     def peak():
         tracemalloc.start()
-        x = qp.layer(many)
+        assert qp.layer(many).shape == (64, 61)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert x.shape == (64, 61)
         return found
 
     with torch.no_grad():
         qp.layer(many)  # starts threads, loads what is compiled
-        # other threads may allocate meanwhile, but not each time
-        assert min(peak() for _ in range(3)) < half, "factors were made"
+        least = min(peak() for _ in range(3))  # other threads allocate at times
+        assert least < half, "factors were made"
     assert peak() > half, "the measure does not see factors"
 
 
